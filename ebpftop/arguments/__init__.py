@@ -1,4 +1,4 @@
-"""The command line's arguments: those of each command."""
+"""The command line's arguments, for each command."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def parser() -> argparse.ArgumentParser:
     budget_option(top, default=None)
     when_options(top, top=True)
     host_options(top, top=True)
-    given: Any = {"parser_class": Later}  # quacks like one
+    given: Any = {"parser_class": Later}  # it has the same interface
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
     for name, (text, fill) in _COMMANDS.items():
         commands.add_parser(name, help=text, fill=fill)
-    commands.add_parser("complete", fill=_complete)  # what the scripts of completion call, and no help lists
+    commands.add_parser("complete", fill=_complete)  # called by the completion scripts, and not listed in any help
     return top
 
 

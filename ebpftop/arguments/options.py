@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ebpftop.base.argument_types import assignment, path, percent, seconds, size
 
 
 def span_options(command: argparse.ArgumentParser) -> None:
-    """Two spans that are compared."""
+    """Add the options for two spans to compare."""
     for name, what in (("a", "before"), ("b", "after")):
         command.add_argument(
             f"--{name}",
@@ -65,7 +65,7 @@ def folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> Non
 
 
 def when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
-    """Accepted before and after the command: only those before it have defaults."""
+    """Add options that are accepted before and after the command: only those before it have defaults."""
 
     def default(value: object) -> object:
         return value if top else argparse.SUPPRESS
@@ -117,7 +117,7 @@ def when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None
 
 
 def host_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
-    """Accepted before and after the command, as those of triggers."""
+    """Add options that are accepted before and after the command, like those of triggers."""
     group = command.add_argument_group("hosts")
     group.add_argument(
         "--host",

@@ -1,1 +1,1 @@
-"""The base layer: every package may use it, and it imports none of ours."""
+"""The base layer: every package may use it, and it imports no other package of ours."""

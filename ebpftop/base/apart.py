@@ -1,4 +1,4 @@
-"""Doing what may hang in a thread of its own, which is left behind if it does."""
+"""Runs work that may hang in a separate thread, and abandons the thread if it does."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ Job = Callable[[], None]
 
 
 class Apart:
-    """Does one job after another. One that takes longer than `patience` seconds is left behind with its thread, and the
-    next one gets a new thread.
+    """Runs one job after another. A job that takes longer than `patience` seconds is abandoned with its thread, and the
+    next job gets a new thread.
 
-    A thread that is left behind ends with its process: what it waits in must be killable. Jobs raise nothing.
+    An abandoned thread ends with its process, so whatever it blocks in must be killable. Jobs raise nothing.
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._jobs: queue.SimpleQueue[Job | None] | None = None
         self._ends: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.left = 0  # jobs that were left behind
+        self.left = 0  # abandoned jobs
 
     def done(self, job: Job) -> bool:
-        """Do it; False if it was left behind."""
+        """Run the job; False if it was abandoned."""
         if self._jobs is None:
             self._jobs, self._ends = queue.SimpleQueue(), queue.SimpleQueue()
             threading.Thread(target=_work, args=(self._jobs, self._ends), daemon=True).start()
@@ -37,7 +37,7 @@ class Apart:
         return True
 
     def close(self) -> None:
-        """End the thread that waits for jobs."""
+        """End the idle thread."""
         if self._jobs is not None:
             self._jobs.put(None)
             self._jobs = None

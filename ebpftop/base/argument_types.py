@@ -1,4 +1,4 @@
-"""What an argument's text means. Each raises `ArgumentTypeError`, whose text is one line."""
+"""Parsers for the text of arguments. Each raises `ArgumentTypeError` with a message of one line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def path(text: str) -> Path:
 
 
 def playbook_or_tape(text: str) -> str | Path:
-    """The path of a tape has a slash or a dot, the name of a playbook neither."""
+    """A tape's path contains a slash or a dot, a playbook's name neither."""
     return path(text) if "/" in text or "." in text else text
 
 
 def _number(text: str, least: int, most: int) -> int | None:
-    """None if it is no such number."""
+    """The number; None if the text isn't a number from `least` to `most`."""
     is_one = text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most
     return int(text) if is_one else None
 
@@ -97,7 +97,7 @@ def moment(text: str) -> float | time:
 
 
 def span(text: str) -> tuple[float | time | None, float | time | None]:
-    """Either end may be missing."""
+    """The two ends; either may be missing."""
     first, dots, last = text.partition("..")
     if not dots:
         raise argparse.ArgumentTypeError(f"{text!a} is not FROM..TO, such as 10:00:00..10:00:30 or 30..90")

@@ -1,4 +1,4 @@
-"""What ebpftop may take. The README and the list of keys state it."""
+"""Limits on the resources that ebpftop uses. The README and the list of keys state them."""
 
 BUDGET = 25.0
 """Percent of one CPU for the programs of all probes, if nothing else is asked for."""

@@ -1,8 +1,8 @@
-"""What people call the place that a control group's path leads to: a systemd unit, a container, a pod.
+"""The familiar name for a control group's path: a systemd unit, a container, a pod.
 
-The conventions are those of systemd (systemd.unit(5), systemd-escape(1)), of runc's two cgroup drivers as Docker,
-containerd (CRI, nerdctl) and CRI-O use them, of the kubelet, Podman, LXC and systemd-nspawn. A path that fits none of
-them says nothing, and what a part of a path says is text of others.
+The conventions are those of systemd (systemd.unit(5), systemd-escape(1)), of runc's two cgroup drivers as used by
+Docker, containerd (CRI, nerdctl) and CRI-O, and of the kubelet, Podman, LXC and systemd-nspawn. A path that follows
+none of them yields nothing. The parts of a path are untrusted text.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-LONGEST = 4096  # characters that are looked at: PATH_MAX
-_SHORT = 12  # digits of an id, as the runtimes' own lists show it
-UNITS = (".service", ".scope", ".socket", ".mount", ".swap")  # the suffixes of those with processes, slices apart
+LONGEST = 4096  # characters that are examined: PATH_MAX
+_SHORT = 12  # digits of an id, as in the runtimes' own lists
+UNITS = (".service", ".scope", ".socket", ".mount", ".swap")  # the suffixes of units with processes, except slices
 _HEX = "[0-9a-f]{64}"
-_UID = "[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32}"  # those of static pods are a hash
+_UID = "[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32}"  # static pods have a hash
 _POD = re.compile(rf"(?:[a-z0-9-]*kubepods(?:-burstable|-besteffort)?-)?pod({_UID})(?:\.slice)?")
 _PODMAN_POD = re.compile(rf"[a-z]+-libpod_pod_({_HEX})\.slice")
 _ID = re.compile(rf"(?:(docker|cri-containerd|nerdctl|crio|libpod|libpod-payload)-)?({_HEX})(?:\.scope)?")
-_WITHOUT_SYSTEMD = re.compile(rf"([^:]+\.slice):([a-z-]+):({_HEX})")  # how runc takes a path that is meant for it
+_WITHOUT_SYSTEMD = re.compile(rf"([^:]+\.slice):([a-z-]+):({_HEX})")  # how runc interprets a path meant for it
 _RUNTIMES = {
     "docker": "docker",
     "cri-containerd": "containerd",
@@ -30,16 +30,16 @@ _RUNTIMES = {
 }
 _MACHINE = re.compile(r"machine-(.+)\.scope")
 _NSPAWN = re.compile(r"systemd-nspawn@(.+)\.service")
-_VM = "qemu-"  # so begin libvirt's virtual machines, which have a scope as containers have
+_VM = "qemu-"  # the prefix of libvirt's virtual machines, which have a scope as containers do
 _USER = re.compile(r"user-([0-9]{1,10})\.slice|user@([0-9]{1,10})\.service")
 _ESCAPE = re.compile(r"\\x([2-7][0-9a-f])")
 
 
 class Home(NamedTuple):
-    """Each is "" where the path doesn't say it. unit: the innermost one, as systemctl takes it; a container's own scope
-    is none. runtime: whose conventions the path follows. container: an id of 64 digits, or a name where that is all
-    there is. pod: a Kubernetes uid, or Podman's id of 64 digits. user: the number of the user whose session or manager
-    it is.
+    """Each field is "" if the path doesn't contain it. unit: the innermost one, as systemctl accepts it; a container's
+    own scope doesn't count. runtime: the one whose conventions the path follows. container: an id of 64 digits, or a
+    name if there is no id. pod: a Kubernetes uid, or Podman's id of 64 digits. user: the number of the user whose
+    session or manager it is.
     """
 
     unit: str = ""
@@ -51,7 +51,7 @@ class Home(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def home(path: str) -> Home:
-    """What a path in any hierarchy says; the innermost container counts."""
+    """The facts in a path of any hierarchy; the innermost container counts."""
     unit = around = runtime = container = pod = user = ""
     parts = list(_parts(path))
     for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
@@ -63,7 +63,7 @@ def home(path: str) -> Home:
         if inside is not None:
             runtime, container = inside
         if inside is not None and not _NSPAWN.fullmatch(part):
-            if not part.startswith("libpod-payload-"):  # which is in its unit, others only below one
+            if not part.startswith("libpod-payload-"):  # this one is inside its unit, others are only below one
                 unit = ""
         elif part.endswith(UNITS):
             unit = unit if part == "init.scope" and unit.startswith("user@") else part
@@ -78,17 +78,17 @@ def _parts(path: str) -> list[str]:
         if split := _WITHOUT_SYSTEMD.fullmatch(part):
             found += [split[1], f"{split[2]}-{split[3]}"]
         elif part.endswith((*UNITS, ".slice")):
-            found.append(part.removeprefix("_"))  # in front of units that could be taken for a file of the kernel's
+            found.append(part.removeprefix("_"))  # a prefix of units that could be mistaken for a file of the kernel
         elif part:
             found.append(part)
     return found
 
 
 def _container(before: str, part: str, after: str) -> tuple[str, str] | None:
-    """The runtime and the container that a part of a path stands for, given its neighbours."""
+    """The runtime and the container that a part of a path denotes, given its neighbours."""
     if found := _ID.fullmatch(part):
         if before == "libpod_parent" and not found[1]:
-            return None  # that of a pod
+            return None  # the id of a pod
         return _RUNTIMES.get(found[1] or before, ""), found[2]
     if part.startswith("lxc.payload.") or before in ("lxc", "lxc.payload"):
         return "lxc", part.removeprefix("lxc.payload.")
@@ -100,15 +100,15 @@ def _container(before: str, part: str, after: str) -> tuple[str, str] | None:
 
 
 def unescaped(name: str) -> str:
-    """Part of a unit's name without systemd's escapes of printable characters."""
+    """A part of a unit's name, with systemd's escapes of printable characters undone."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def short(container: str) -> str:
-    """An id as the runtimes' lists show it; a name stays."""
+    """A shortened id, as in the runtimes' lists; a name stays unchanged."""
     return container[:_SHORT] if is_id(container) else container
 
 
 def is_id(text: str) -> bool:
-    """Whether this is a container's id, and so no name."""
+    """Whether this is a container's id rather than a name."""
     return re.fullmatch(_HEX, text) is not None

@@ -1,6 +1,6 @@
-"""Reporting an exception that ends a process.
+"""Reports an exception that ends a process.
 
-What this machine lacks is one line. A bug is one line too, with the traceback in a file of mode 0600.
+A resource that this machine lacks is one line. A bug is one line too, with the traceback in a file of mode 0600.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def tell(process: str, error: BaseException) -> None:
 
 
 def _is_hangup(error: OSError) -> bool:
-    """Whether the terminal is gone that standard output was."""
+    """Whether the terminal of standard output is gone."""
     poll = select.poll()
     poll.register(1, 0)
     return error.errno == errno.EIO and bool(poll.poll(0))
 
 
 def _lack(error: BaseException) -> str | None:
-    """What there is too little of, with the remedy."""
+    """The exhausted resource and the remedy; None for other errors."""
     if lacks_memory(error):
         return "not enough memory for this (see 'ulimit -v')"
     number = error.errno if isinstance(error, OSError) else 0
@@ -59,7 +59,7 @@ def _lack(error: BaseException) -> str | None:
 
 def lacks_memory(error: BaseException) -> bool:
     """Whether an exception means that there is too little memory."""
-    if isinstance(error, SystemError):  # where memory is limited, an extension may fail without saying why
+    if isinstance(error, SystemError):  # with limited memory, an extension may fail without giving a reason
         limited = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
         return limited and "without exception set" in str(error)
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
@@ -68,7 +68,7 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    """By a library that could not be loaded, or of a thread that could not be started."""
+    """The message of a library that could not be loaded, or of a thread that could not be started."""
     of_loader = isinstance(error, OSError) and error.errno is None
     return str(error) if of_loader or isinstance(error, ImportError | RuntimeError) else ""
 

@@ -1,4 +1,4 @@
-"""Errors that the user can fix: one line each, and its exit code."""
+"""Errors that the user can fix: each has a message of one line and an exit code."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class UsageError(UserError):
 
 
 class Cannot(UserError):
-    """Impossible on this machine or for this user; the text says what would help."""
+    """Not possible on this machine or for this user; the text says what would help."""
 
     status = 3

@@ -1,5 +1,5 @@
-"""What stands in a call stack where a function's name, or the rest of the stack, is missing: why, and what can be done
-about it. Whoever finds a gap takes its words from here, whoever shows it asks `explained`.
+"""Placeholders in a call stack for a missing function name or the missing rest of the stack: the reason, and what can
+be done about it. Code that finds a gap takes its text from here; code that shows a gap calls `explained`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NO_MAP = "JIT without a map"
 NOT_IN_MAP = "JIT, not in its map"
 GONE = "process ended before lookup"
 
-# ---------------------------------------------------------------- a stack that has no beginning
+# ---------------------------------------------------------------- a stack without its beginning
 
 COMPILED = "JIT without frame pointers"
 NO_TABLES = "no unwind tables and no frame pointers"
@@ -27,16 +27,16 @@ NOT_IN_MEMORY = "the rest of the stack is not in memory"
 TOO_MUCH = "unwinding takes too long"
 LATE = "code not read in time"
 ENDED = "process ended before its code was read"
-_TOO_DEEP = "stack too deep: more than"  # so much
+_TOO_DEEP = "stack too deep: more than"  # followed by the limit
 
 
 def deeper_than(bytes_: int) -> str:
-    """For a stack of which no more is copied."""
+    """The gap in a stack of which only this many bytes are copied."""
     return f"{_TOO_DEEP} {bytes_ >> 10} KiB"
 
 
 def more_than(calls: int) -> str:
-    """For one of which no more calls are kept."""
+    """The gap in a stack of which only this many calls are kept."""
     return f"{_TOO_DEEP} {calls} calls"
 
 
@@ -44,7 +44,7 @@ def more_than(calls: int) -> str:
 
 NO_USER_STACK = "no user stack"
 NO_STACK = "no stack"
-_ERROR = "no stack: error"  # and its number
+_ERROR = "no stack: error"  # followed by its number
 NO_ROOM = "stack lost: no room for its copy"
 TAKEN = "stack lost: its slot in the map is taken"
 MAP_FULL = "stack lost: the map is full"
@@ -56,12 +56,12 @@ STACK_FORGOTTEN, FUNCTION_FORGOTTEN = "stack no longer known", "function no long
 
 
 def missing(error: int) -> str:
-    """For a stack that the kernel could not take; error: its number, for which there are no other words."""
+    """The gap for a stack that the kernel could not take; error: its number, shown if there is no other text for it."""
     return f"{_ERROR} {error}"
 
 
 def broken(why: str) -> str:
-    """For tables of which it is known what is wrong with them."""
+    """The gap for unwind tables with a known defect."""
     return f"{BROKEN}: {why}"
 
 
@@ -122,12 +122,12 @@ _NUMBER = re.compile(r" \d+(?: KiB| calls)?")
 
 
 def is_gap(text: str) -> bool:
-    """Whether these are words from here, and nothing else."""
+    """Whether the text is a gap from this module."""
     return text in _EXPLAINED or _NUMBER.sub("", text) in _EXPLAINED
 
 
 def explained(gap: str) -> str:
-    """What it means and what to do about it; empty for other words."""
+    """The meaning of a gap and what to do about it; empty for other text."""
     for words in (gap, _NUMBER.sub("", gap), gap.partition(": ")[0]):
         if words in _EXPLAINED:
             return _EXPLAINED[words]

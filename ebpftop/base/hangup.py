@@ -1,4 +1,6 @@
-"""The end of a terminal or of a pipe's reader: noticed without reading or writing, and the signals that tell of it."""
+"""Detects the end of a terminal or of a pipe's reader without reading or writing, and names the signals that
+report it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from collections.abc import Iterable
 
 
 class Hangup:
-    """Readable, for a selector, once one of these descriptors has no other side any more.
+    """Readable, for a selector, once one of these descriptors has lost its other side.
 
-    EPOLLHUP and EPOLLERR are reported without being asked for, see epoll_ctl(2).
+    EPOLLHUP and EPOLLERR are reported without being requested, see epoll_ctl(2).
     """
 
     def __init__(self, descriptors: Iterable[int]) -> None:
@@ -24,12 +26,12 @@ class Hangup:
         return self._epoll.fileno()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Block until it happens; False if it doesn't within these seconds."""
+        """Block until the other side is gone; False if that doesn't happen within these seconds."""
         return bool(self._epoll.poll(seconds))
 
 
 def terminals() -> list[int]:
-    """Those of the standard streams that are a terminal."""
+    """The standard streams that are terminals."""
     return [number for number in (0, 1, 2) if os.isatty(number)]
 
 
@@ -40,7 +42,7 @@ def output() -> list[int]:
 
 
 def is_ignored() -> bool:
-    """Whether whoever started this process wants it to outlive the terminal, see nohup(1)."""
+    """Whether the parent wants this process to outlive the terminal, see nohup(1)."""
     return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 

@@ -1,11 +1,11 @@
-"""Making hostile text (from a file, an argument, the kernel or a process) harmless to show on one line."""
+"""Makes untrusted text (from a file, an argument, the kernel or a process) harmless to show on one line."""
 
 from __future__ import annotations
 
 
 def inert(text: str) -> str:
     """The text with everything unprintable (control and bidirectional characters, newlines) written as an escape."""
-    if text.isprintable():  # as nearly all is
+    if text.isprintable():  # nearly all text is
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

@@ -1,4 +1,4 @@
-"""Job control: who stops with whom."""
+"""Job control: which processes stop together."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import os
 import signal
 
-NOTICED = 1.0  # seconds by which the supervisor has noticed that its consumer stopped
+NOTICED = 1.0  # seconds until the supervisor has surely noticed that its consumer stopped
 
 
 def continue_parent() -> None:
-    """The supervisor stops with its consumer; whoever continued the consumer alone did not continue the supervisor.
-    In its own session, every process may send this one signal, see kill(2).
+    """Continue the supervisor. It stops with its consumer, but a SIGCONT to the consumer alone doesn't continue it.
+    Within its own session, every process may send this one signal, see kill(2).
     """
     with contextlib.suppress(OSError):
         os.kill(os.getppid(), signal.SIGCONT)

@@ -1,5 +1,5 @@
-"""JSON-RPC 2.0 over lines of text (https://www.jsonrpc.org/specification), for one peer that may be hostile: every line
-is bounded, and each mistake is one answer.
+"""JSON-RPC 2.0 over lines of text (https://www.jsonrpc.org/specification), for one untrusted peer: every line is
+bounded, and each mistake gets one answer.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 
 LONGEST = 1 << 20  # bytes of a line
 PARSE, REQUEST, METHOD, PARAMS = -32700, -32600, -32601, -32602
-_TEXT = 200  # characters of what is quoted in an answer
+_TEXT = 200  # characters of a quotation in an answer
 
 Answer = dict[str, Any]
 
 
 class Wrong(Exception):
-    """What a peer asked for can't be answered."""
+    """The peer's request can't be answered."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class Wrong(Exception):
 
 
 def serve(lines: BinaryIO, out: BinaryIO, answer: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Answer until the end of input. answer: from a method and its parameters to a result; raises `Wrong`."""
+    """Answer requests until the end of input. answer: maps a method and its parameters to a result; raises `Wrong`."""
     while line := lines.readline(LONGEST + 1):
         if len(line) > LONGEST and not line.endswith(b"\n"):
             _skip(lines)
@@ -37,7 +37,7 @@ def serve(lines: BinaryIO, out: BinaryIO, answer: Callable[[str, dict[str, Any]]
 
 
 def _skip(lines: BinaryIO) -> None:
-    """The rest of a line."""
+    """Discard the rest of a line."""
     while (part := lines.readline(LONGEST)) and not part.endswith(b"\n"):
         pass
 
@@ -50,13 +50,13 @@ def _reply(line: bytes, answer: Callable[[str, dict[str, Any]], Any]) -> Answer 
     except (ValueError, RecursionError):
         return _error(None, PARSE, "this line is not JSON")
     if not isinstance(asked, dict):
-        return _error(None, REQUEST, "expected an object")  # batches left the protocol in 2025
+        return _error(None, REQUEST, "expected an object")  # the protocol dropped batches in 2025
     number = asked.get("id")
     if isinstance(number, bool) or not isinstance(number, str | int | None) or len(str(number)) > _TEXT:
         return _error(None, REQUEST, "id must be a short string or an integer")
     method, params = asked.get("method"), asked.get("params", {})
     if method is None and ("result" in asked or "error" in asked):
-        return None  # an answer to what was never asked
+        return None  # an answer to a request that was never made
     if asked.get("jsonrpc") != "2.0" or not isinstance(method, str):
         return _error(number, REQUEST, 'expected "jsonrpc": "2.0" and the name of a method')
     try:

@@ -1,4 +1,4 @@
-"""Importing a library without what it imports only where that is there, and we don't use."""
+"""Imports a library without its optional dependencies that we don't use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def lean(library: str, *left_out: str) -> None:
-    """Import it as if these modules weren't installed. What has been imported before stays as it is."""
+    """Import it as if these modules weren't installed. Modules that are already imported stay as they are."""
     absent = [name for name in left_out if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: it can't be imported
     try:

@@ -1,4 +1,4 @@
-"""How text goes to a stream: wrapped and coloured for a terminal, plain for a pipe or a file."""
+"""How text is written to a stream: wrapped and coloured for a terminal, plain for a pipe or a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
 
 class Look(NamedTuple):
-    """width: columns. colour: whether escape sequences are allowed. terminal: whether a person reads it there."""
+    """width: in columns. colour: whether escape sequences are allowed. terminal: whether the stream is a terminal."""
 
     width: int
     colour: bool
@@ -26,12 +26,12 @@ class Look(NamedTuple):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text and code else text
 
     def wrapped(self, text: str, indent: str = "") -> str:
-        """The text, inert, wrapped to the width."""
+        """The text, made inert and wrapped to the width."""
         lines = textwrap.wrap(inert(text), max(NARROWEST, self.width - len(indent)), break_on_hyphens=False) or [""]
         return "\n".join(indent + line for line in lines)
 
     def beside(self, head: str, width: int, text: str, style: str = "") -> str:
-        """The text, wrapped, to the right of a head that takes `width` columns, escape sequences not counted."""
+        """The text, wrapped, to the right of a head that takes `width` columns without its escape sequences."""
         lines = self.wrapped(text, " " * width).split("\n")
         return "\n".join(
             [head + self.styled(lines[0][width:], style), *(self.styled(line, style) for line in lines[1:])]
@@ -47,5 +47,5 @@ def look_of(stream: TextIO) -> Look:
 
 
 def record(fields: Sequence[str]) -> str:
-    """One line for programs: the fields, inert, with tabs between them."""
+    """One line for programs: the fields, made inert, separated by tabs."""
     return "\t".join(map(inert, fields))

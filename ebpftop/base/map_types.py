@@ -46,5 +46,5 @@ PER_CPU = {NAMES.index(name) for name in ("percpu_hash", "percpu_array", "lru_pe
 
 
 def name(number: int) -> str:
-    """The name of a type, such as "hash" for 1 (BPF_MAP_TYPE_HASH); an unknown number as it is."""
+    """The name of a type, such as "hash" for 1 (BPF_MAP_TYPE_HASH); for an unknown type, the number."""
     return NAMES[number] if 0 <= number < len(NAMES) else str(number)

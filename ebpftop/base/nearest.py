@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_LONGEST = 100  # characters: comparing takes time, and whoever typed more didn't mistype a name
+_LONGEST = 100  # characters: comparing takes time, and a longer text is no mistyped name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -15,7 +15,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most similar to this one, if any is similar."""
+    """The known name most similar to this one; None if none is similar."""
     if len(name) > _LONGEST:
         return None
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.5)), None)

@@ -1,4 +1,4 @@
-"""A parser of command lines that is quick to make."""
+"""A command-line parser that is quick to create."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """As wide as argparse makes it, which would import what packs archives to learn that."""
+    """Help with argparse's width. Without this class, argparse imports archive modules to learn that width."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -24,15 +24,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**given, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
-        """The message quotes words of the command line."""
+        """Fail with a message, made inert because it quotes words of the command line."""
         from ebpftop.base.inert import inert
 
         super().error(inert(message))
 
 
 class Later:
-    """A parser that is made when it is used. fill: adds its arguments. Making those of all commands, of which one is
-    used, would take as long as --help.
+    """A parser that is created when it is used. fill: adds its arguments. Creating the parsers of all commands, of
+    which one is used, would take as long as --help.
     """
 
     def __init__(self, *, fill: Callable[[argparse.ArgumentParser], None] | None, **given: Any) -> None:

@@ -1,6 +1,7 @@
-"""Writing messages in Protocol Buffers' wire format (https://protobuf.dev/programming-guides/encoding).
+"""Writes messages in Protocol Buffers' wire format (https://protobuf.dev/programming-guides/encoding).
 
-Two formats for viewers need it, and only to write: some lines instead of a runtime and generated code under root.
+Two output formats need it, and only for writing: a few lines here replace a runtime and generated code that would run
+as root.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ _WRAP = (1 << 64) - 1
 
 
 class Message:
-    """A message under construction; fields are written in the order of the calls. Numbers are those of the schema."""
+    """A message under construction; fields are written in the order of the calls. Field numbers are those of the
+    schema.
+    """
 
     def __init__(self) -> None:
         self._parts = bytearray()
@@ -34,15 +37,15 @@ class Message:
         return self
 
     def text(self, number: int, value: str) -> Message:
-        """A string: what is no character in UTF-8 becomes an escape."""
+        """A string: characters that UTF-8 can't encode become escapes."""
         return self._bytes(number, value.encode("utf-8", "backslashreplace"))
 
     def message(self, number: int, value: Message) -> Message:
-        """A message within."""
+        """A nested message."""
         return self._bytes(number, value._parts)
 
     def packed(self, number: int, values: Iterable[int]) -> Message:
-        """Repeated whole numbers."""
+        """A packed repeated field of whole numbers."""
         parts = bytearray()
         for value in values:
             _varint(parts, value & _WRAP)

@@ -1,4 +1,4 @@
-"""What a filter or a search looks for: all words of a query, in any order, in upper or lower case."""
+"""Matching for filters and searches: all words of a query, in any order, ignoring case."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ def words_of(query: str) -> list[str]:
 
 
 def holds(text: str, words: Sequence[str]) -> bool:
-    """Whether the text holds all words of a query."""
+    """Whether the text contains all words of a query."""
     text = text.casefold()
     return all(word in text for word in words)

@@ -1,4 +1,4 @@
-"""Waiting for descriptors of any number: select(2), and so `select.select`, takes none above 1,023."""
+"""Waits for descriptors of any number: select(2), and so `select.select`, accepts none above 1,023."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 
 def readable(descriptors: Iterable[int], seconds: float | None = None) -> list[int]:
-    """Those that can be read without waiting, their end and their errors included; waits for the first of them, at most
-    so many seconds.
+    """The descriptors that can be read without blocking, including those at their end or with an error. Waits for the
+    first of them, for at most this many seconds.
     """
     poll = select.poll()
     for descriptor in descriptors:

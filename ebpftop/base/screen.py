@@ -1,4 +1,4 @@
-"""Undoing what a dashboard did to a terminal's screen, when the dashboard itself no longer can."""
+"""Restores a terminal's screen after a dashboard that can no longer do so itself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _RESET = b"\x1b[0m\x1b[?25h\x1b[?7h" + b"".join(b"\x1b[?%dl" % mode for mode in 
 
 
 def reset(terminal: int) -> None:
-    """Write the sequences to a terminal; nothing happens if it is gone."""
+    """Write the sequences to a terminal; does nothing if it is gone."""
     with contextlib.suppress(OSError):
         os.write(terminal, _RESET)

@@ -1,4 +1,4 @@
-"""Standard streams as they should be, whatever the caller left of them."""
+"""Puts the standard streams in order, in whatever state the caller left them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ebpftop.base.errors import UsageError
 
 
 def null() -> int:
-    """A descriptor that takes all and gives nothing: /dev/null, or an empty file in memory where there is none."""
+    """A descriptor that accepts all output and has no input: /dev/null, or an empty file in memory if that doesn't
+    exist.
+    """
     try:
         return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -19,7 +21,7 @@ def null() -> int:
 
 
 class Forgiving(io.TextIOWrapper):
-    """stderr, where a line that can't be written (a full disk, a closed terminal) is lost and changes nothing else."""
+    """A stderr that drops a line it can't write (a full disk, a closed terminal) and carries on."""
 
     def write(self, text: str, /) -> int:
         try:
@@ -35,13 +37,13 @@ class Forgiving(io.TextIOWrapper):
             self._give_up()
 
     def _give_up(self) -> None:
-        """What is left, and what follows, goes nowhere: else the interpreter tries again as it ends."""
+        """Discard what is buffered and what follows, because the interpreter would otherwise try again at exit."""
         os.dup2(null(), self.fileno())
 
 
 def prepare() -> None:
-    """Fill descriptors 0, 1 and 2 where the caller closed them: nothing else of ours may get these numbers. What a
-    stream's encoding lacks is written as an escape. Raises `UsageError` where there can be no output.
+    """Fill descriptors 0, 1 and 2 if the caller closed them, so that no other file of ours gets these numbers.
+    Characters that a stream's encoding lacks are written as escapes. Raises `UsageError` if no output is possible.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

@@ -1,4 +1,4 @@
-"""The arguments of system calls that may wait, by name, and how they are written. Source: man-pages, section 2."""
+"""The arguments of system calls that may block: their names and how they are written. Source: man-pages, section 2."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ perf_event_open attr pid cpu group_fd flags
 """
 _NAMES = {words[0]: tuple(words[1:]) for line in _SIGNATURES.split("\n") if (words := line.split())}
 _FDS = ("fd", "epfd", "dfd", "newdfd", "fd_in", "fd_out", "in_fd", "out_fd", "group_fd")
-_MAIN = ("fd", "epfd", "fd_in", "in_fd", "dfd")  # what a call waits for, first of all
+_MAIN = ("fd", "epfd", "fd_in", "in_fd", "dfd")  # the file that a call waits for comes first
 _SIGNED = (*_FDS, "timeout_ms", "pid", "whence", "cpu")
 _AT_FDCWD = -100
 _FUTEX = (
@@ -153,7 +153,7 @@ _LOCK_NB = 4
 
 
 def names(call: str) -> tuple[str, ...]:
-    """The arguments' names; none of a call that is not known here."""
+    """The arguments' names; empty for an unknown call."""
     return _NAMES.get(call, ())
 
 
@@ -167,7 +167,7 @@ def descriptor(call: str, arguments: Sequence[int]) -> int | None:
 
 
 def written(call: str, arguments: Sequence[int]) -> str:
-    """`read(fd=3, buf=0x7f…, count=4096)`; of a call that is not known here, all six arguments without names."""
+    """`read(fd=3, buf=0x7f…, count=4096)`; for an unknown call, all six arguments without names."""
     if call not in _NAMES:
         return f"{call}({', '.join(map(hex, arguments))})"
     return f"{call}({', '.join(f'{_title(name)}={_value(name, each)}' for name, each in _named(call, arguments))})"

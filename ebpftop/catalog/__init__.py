@@ -1,1 +1,1 @@
-"""Probes as data: the manifest's schema, finding folders, typed parameters, lint."""
+"""Probes as data: the manifest's schema, discovery of folders, typed parameters, lint."""

@@ -1,8 +1,8 @@
-"""What a folder of probes was read as, kept in a file for as long as no file in the folder changes.
+"""Caches the parsed contents of a folder of probes in a file, for as long as no file in the folder changes.
 
-Checking a hundred manifests takes ten times as long as decoding the result. The file is used only if its folder and the
-file itself belong to this user and nobody else can write to them: it decides what is compiled. Whatever is wrong with
-it, the folder is read as if there were none.
+Checking a hundred manifests takes ten times as long as decoding the cached result. The cache decides what is compiled,
+so it is used only if its file and folder belong to this user and nobody else can write to them. If anything is wrong
+with it, the folder is read as if there were no cache.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ebpftop import __version__
 from ebpftop.frames.codec import MALFORMED
 
 LARGEST = 16 << 20  # bytes
-RACY = 2.0  # seconds: a file changed that recently may change again under the same time stamp
+RACY = 2.0  # seconds: a file that changed this recently may change again under the same time stamp
 _CODE = Path(__file__).resolve().parents[1]
-_READERS = (_CODE / "catalog", _CODE / "frames" / "messages")  # what a folder is read as depends on these, too
+_READERS = (_CODE / "catalog", _CODE / "frames" / "messages")  # the parsed contents also depend on these
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _T = TypeVar("_T")
@@ -40,13 +40,13 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 def kept(cache: Path | None, root: Path, kind: type[_T], read: Callable[[], _T]) -> _T:
-    """`read()`, or what it returned when the files below `root` were what they are now. cache: the folder of the file,
-    made if necessary; None: there is none. Raises what `read` raises.
+    """`read()`, or its cached result if the files below `root` haven't changed since. cache: the folder of the cache
+    file, created if necessary; None: no cache. Raises what `read` raises.
     """
     if cache is None:
         return read()
     began = time.time_ns()
-    identity, newest = _identity(root)  # before reading, so that a change meanwhile is noticed
+    identity, newest = _identity(root)  # before reading, so that a change during reading is noticed
     name = f"catalog-{zlib.crc32(os.fsencode(root)):08x}"
     with contextlib.suppress(OSError, *MALFORMED), _opened(cache) as folder:
         found = msgspec.msgpack.decode(_bytes(folder, name), type=_Kept)
@@ -68,7 +68,7 @@ def _identity(root: Path) -> tuple[bytes, int]:
 
 
 def _files(place: str, depth: int = 3) -> Iterator[_Stamp]:
-    """Those of a file, or of all below a folder except hidden ones. A link counts as what it leads to."""
+    """The stamp of a file, or of all files below a folder except hidden ones. A link counts as its target."""
     try:
         status = os.stat(place)
         if depth and stat.S_ISDIR(status.st_mode):
@@ -83,7 +83,7 @@ def _files(place: str, depth: int = 3) -> Iterator[_Stamp]:
 
 @contextlib.contextmanager
 def _opened(cache: Path) -> Iterator[int]:
-    """A descriptor of the folder. Raises `OSError`, also where others can write to it."""
+    """A descriptor of the folder. Raises `OSError`, even if the only problem is that others can write to it."""
     folder = os.open(cache, _READ | os.O_DIRECTORY)
     try:
         _trust(folder)
@@ -93,7 +93,7 @@ def _opened(cache: Path) -> Iterator[int]:
 
 
 def _trust(descriptor: int) -> os.stat_result:
-    """Raises `PermissionError` unless it is this user's, and nobody else's to change."""
+    """The file's status. Raises `PermissionError` unless it belongs to this user and nobody else can write to it."""
     status = os.fstat(descriptor)
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermissionError("others can write to it")

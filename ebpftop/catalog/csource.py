@@ -1,4 +1,4 @@
-"""Comments, maps, functions and structs in a probe's C, found by text patterns, without a compiler."""
+"""Finds comments, maps, functions and structs in a probe's C with text patterns, without a compiler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The catalog while the program runs: folders given with --probes are read again when a file in them is saved."""
+"""Keeps the catalog current while the program runs: a folder given with --probes is reread when a file in it is
+saved.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ Stamp = tuple[int, int, int]  # modified (ns), size, inode
 
 
 class CurrentCatalog:
-    """`catalog` is the last state read: the bundled folder and the system's from the start, the extra ones from the
-    first `look`.
+    """`catalog` is the latest state: the bundled folder and the system's from the start, the extra ones from the first
+    `look`.
 
-    The extra folders alone are read again, and only if `again`. Changes are detected by the files' timestamps, which
+    Only the extra folders are reread, and only if `again` is set. Changes are detected by the files' timestamps, which
     works on every file system and for every way to save. cache: see `cache.kept`.
     """
 
@@ -47,7 +49,7 @@ class CurrentCatalog:
         return self._at if self.extra and (self.again or self._stamps is None) else None
 
     def look(self) -> bool:
-        """Scan the folders if it is time to; returns whether `catalog` changed. Raises nothing."""
+        """Scan the folders if a scan is due; returns whether `catalog` changed. Raises nothing."""
         began = time.monotonic()
         if self.next_look is None or began < self._at:
             return False
@@ -61,7 +63,7 @@ class CurrentCatalog:
             return False
         else:
             saved, self._saved = self._saved, False
-        self._stamps = stamps  # from before reading, so that a save meanwhile is noticed
+        self._stamps = stamps  # taken before reading, so that a save during reading is noticed
         self._at = began + max(INTERVAL, looking)
         if saved:
             self._read()

@@ -1,4 +1,4 @@
-"""Checking a TOML document: typed lookups that collect all problems with their lines."""
+"""Checks a TOML document: typed lookups that collect all problems with their lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import closest, nearest
 from ebpftop.catalog.positions import KeyPath, key_lines
 
-MOST_PROBLEMS = 50  # of one file that are told
-LONGEST = 4096  # characters of a line: tomllib takes time that grows with the square of a dotted key's parts
+MOST_PROBLEMS = 50  # reported problems of one file
+LONGEST = 4096  # characters of a line: tomllib's time grows with the square of the number of parts in a dotted key
 
 
 class BadManifest(Exception):
@@ -51,7 +51,7 @@ class Document:
         self._problems.append((line, f"{self.file}:{line}: {key}: {what}" if key else f"{self.file}:{line}: {what}"))
 
     def lines_of(self, problems: Iterable[tuple[KeyPath, str]]) -> list[str]:
-        """Problems found later, with their lines, in line order; of very many the first."""
+        """Problems found later, with their lines, in line order; only the first ones if there are very many."""
         for path, what in problems:
             self.problem(path, what)
         found = [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
@@ -130,7 +130,7 @@ class TomlTable:
             return None
         if type(value) not in (int, float):
             self.problem(key, "expected a number")
-        elif not low <= value <= high:  # nor is it no number
+        elif not low <= value <= high:  # also rejects NaN
             self.problem(key, f"expected {low:g} to {high:g}, not {value}")
         else:
             return float(value)
@@ -164,7 +164,7 @@ class TomlTable:
         return given
 
     def table(self, key: str, known: Sequence[str]) -> TomlTable | None:
-        """A table; None where there is none."""
+        """A table; None if there is none."""
         values = self._get(key, dict, "a table")
         return None if values is None else TomlTable(self.document, (*self.path, key), values, known)
 

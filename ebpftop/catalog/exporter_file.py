@@ -1,4 +1,4 @@
-"""What the exporter serves, as a file: probes with parameters, where it listens, and its limits."""
+"""The exporter's configuration file: probes with parameters, where it listens, and its limits."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _PROBE = ("id", "params")
 
 
 class ExporterFile:
-    """listen, interval, top, budget: None where the file doesn't say. folders: of more probes. given: of each probe its
-    id or bare name, and its parameters.
+    """listen, interval, top, budget: None if the file doesn't set it. folders: additional folders of probes. given: the
+    id or bare name of each probe, and its parameters.
     """
 
     def __init__(self, document: Document) -> None:
@@ -38,7 +38,7 @@ class ExporterFile:
         document.finish()
 
     def chosen(self, probes: Mapping[str, Probe], problems: Collection[str] = ()) -> list[tuple[Probe, dict[str, str]]]:
-        """The probes that it names. problems: what may be why one is not found. Raises `BadManifest`."""
+        """The probes that the file names. problems: possible reasons why one is not found. Raises `BadManifest`."""
         found: list[tuple[Probe, dict[str, str]]] = []
         for at, (name, given) in enumerate(self.given):
             try:
@@ -61,7 +61,7 @@ class ExporterFile:
 
 
 def read_exporter_file(file: Path, owners: Collection[int]) -> ExporterFile:
-    """Read it, if nobody but these users can have written it. Raises `BadManifest`."""
+    """Read the file, if only these users can have written it. Raises `BadManifest`."""
     try:
         text = read_text(file, owners)
     except Unreadable as error:

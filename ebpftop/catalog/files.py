@@ -1,4 +1,4 @@
-"""Reading a probe's files: regular files of UTF-8 text of limited size, in folders of limited length."""
+"""Reads a probe's files: regular files of UTF-8 text of limited size, in folders with a limited number of entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ebpftop.catalog.trust import changed_by, distrust
 MANIFEST = "probe.toml"
 SOURCE = "probe.bpf.c"
 README = "README.md"
-HEADER = ".h"  # how the names of its own headers end
+HEADER = ".h"  # the suffix of a probe's own headers
 
 LIMIT = 256 * 1024  # bytes per file
 MOST_ENTRIES = 1000  # of a folder
@@ -28,7 +28,8 @@ class Unreadable(Exception):
 def read_text(path: Path, owners: Collection[int] | None = None) -> str:
     """The text of a regular file of at most LIMIT bytes. Raises Unreadable.
 
-    owners: users; the file, and every folder on the way to it, is written to by these alone, and it is no link.
+    owners: if given, the file is read only if it isn't a link, and nobody but these users can write to it or to any
+    folder on its path.
     """
     name = inert(str(path))
     try:
@@ -58,7 +59,7 @@ def read_text(path: Path, owners: Collection[int] | None = None) -> str:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder of at most MOST_ENTRIES contains, in order. Raises Unreadable."""
+    """The entries of a folder, at most MOST_ENTRIES, in order. Raises Unreadable."""
     try:
         with os.scandir(folder) as listing:
             found = [folder / entry.name for entry in islice(listing, MOST_ENTRIES + 1)]

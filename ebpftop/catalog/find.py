@@ -1,4 +1,4 @@
-"""Finding a probe by its full or bare name."""
+"""Finds a probe by its full or bare name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding probe folders: the bundled ones, those given with --probes, and the system's in /etc."""
+"""Finds probe folders: the bundled ones, those given with --probes, and the system's in /etc."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def read_catalog(
 ) -> CatalogRead:
     """All probes and playbooks from the bundled folder, the extra ones (with these rights) and the system's, in memory.
 
-    If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only what
-    is writable by root alone is used. Raises nothing: what can't be read is a problem. only: read nothing but probes
-    with this id or bare name. cache: see `kept`.
+    If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only files
+    that root alone can write to are used. Raises nothing: an unreadable file is a problem. only: read nothing but
+    probes with this id or bare name. cache: see `kept`.
     """
     own = read_folder(bundled(), only) if only else read_bundled(cache)
     with rights():
@@ -77,13 +77,13 @@ def read_catalog(
 
 
 def read_bundled(cache: Path | None = None) -> Part:
-    """Read the probes that ship with the package, or what they were read as last."""
+    """Read the probes that ship with the package, or take them from the cache."""
     root = bundled()
     return kept(cache, root, Part, lambda: read_folder(root))
 
 
 def read_folder(root: Path, only: str = "") -> Part:
-    """Read a folder of probes and playbooks, or its probes with one name; a folder that isn't there is a problem."""
+    """Read a folder of probes and playbooks, or its probes with one name; a missing folder is a problem."""
     try:
         if stat.S_ISDIR(os.stat(root).st_mode):
             return _read(root, only, system=False)
@@ -131,7 +131,7 @@ def _taken(path: Path, name: str, first: Path) -> str:
 
 def _read(root: Path, only: str, *, system: bool) -> Part:
     from ebpftop.catalog.document import BadManifest
-    from ebpftop.catalog.manifest import read_probe  # what was read before does without
+    from ebpftop.catalog.manifest import read_probe  # cached results don't need it
 
     part = Part({}, [], {})
     seen = size = 0
@@ -206,7 +206,7 @@ def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
 
 
 def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
-    """Why something in the system's folder isn't used: others can write to it or to its contents, or it leads out of
+    """Why something in the system's folder isn't used: others can write to it or to its contents, or it leads outside
     the folder. "" if it can be used.
     """
     top = root.resolve()

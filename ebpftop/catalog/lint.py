@@ -98,7 +98,7 @@ def _bounds(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
 
 
 def _records(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
-    """Every field of a reserved record must be written before it is submitted, as the memory isn't cleared."""
+    """Every field of a reserved record must be written before submission, because the memory isn't cleared."""
     for function in source.functions:
         body = source.body(function)
         for match in _RESERVE.finditer(body):

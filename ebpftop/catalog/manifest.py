@@ -1,4 +1,4 @@
-"""Reading a probe folder: probe.toml, checked key by key; the C; the README."""
+"""Reads a probe folder: probe.toml, checked key by key; the C; the README."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PLACES: dict[ParamType, str] = {
     "pod": "this pod: its name, with its namespace if need be, or its uid",
     "unit": "this systemd unit, or below it",
 }
-_CLOCKS = ("cpu-clock", "task-clock")  # perf events that a program samples; of others it sees every one
+_CLOCKS = ("cpu-clock", "task-clock")  # perf events that a program samples; of other events it sees every one
 
 _PARAMETER = rf"\${IDENTIFIER}"
 _FUNCTION = rf"[A-Za-z_][A-Za-z0-9_.]*|{_PARAMETER}"
@@ -206,8 +206,8 @@ def _param(name: str, table: TomlTable) -> Param:
 
 
 def with_places(params: Iterable[Param]) -> Iterator[Param]:
-    """These parameters; after one that names a cgroup come those that name a container, a pod and a unit, unless the
-    probe has others of that name.
+    """These parameters. After a parameter that names a cgroup, parameters for a container, a pod and a unit are added,
+    unless the probe has others with these names.
     """
     given = list(params)
     taken = {param.name for param in given}

@@ -164,7 +164,9 @@ def _columns(table: TomlTable, given: Sequence[str]) -> list[ColumnInfo]:
 
 
 def _check_histogram(table: TomlTable, view: ViewInfo) -> None:
-    """A histogram's key is its `by` fields and the slot, its value is the count; columns describe the `by` fields."""
+    """Check that a histogram's key is its `by` fields and the slot, and its value is the count; columns describe the
+    `by` fields.
+    """
     if view.slot == view.count:
         table.problem("slot", "the same field as count")
     for key, field in (("slot", view.slot), ("count", view.count)):
@@ -181,7 +183,7 @@ def _check_columns_of_by(table: TomlTable, view: ViewInfo) -> None:
 
 
 def _check_stacks(table: TomlTable, view: ViewInfo) -> None:
-    """A row's key consists of its `by` fields and stack ids, its value is the count."""
+    """Check that a row's key consists of its `by` fields and stack ids, and its value is the count."""
     if "stacks" not in table:
         table.problem("stacks", "missing, expected the name of a BPF_STACK_TRACE map")
     if not (view.kernel or view.user):

@@ -54,10 +54,10 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 
     target: `sched_switch` (raw_tracepoint), `syscalls:sys_enter_openat` (tracepoint), a kernel function (kprobe, fentry
     and their return forms), `BINARY:SYMBOL` (uprobe), `BINARY:PROVIDER:NAME` (usdt), a software event such as
-    `cpu-clock` (perf_event; at `frequency` in Hz, or each one if that is 0). `$name` in place of a function,
-    binary, symbol or frequency is replaced by that parameter; if it is a pattern, all matching functions are attached
-    to. run: the C function; for fentry and fexit with a fixed target, BCC's name generated from the target. args: the C
-    types that a raw tracepoint's prototype must begin with, because the code relies on them.
+    `cpu-clock` (perf_event; sampled at `frequency` in Hz, or every event if that is 0). `$name` in place of a function,
+    binary, symbol or frequency is replaced by that parameter; if it is a pattern, the program is attached to all
+    matching functions. run: the C function; for fentry and fexit with a fixed target, BCC's name generated from the
+    target. args: the C types that a raw tracepoint's prototype must begin with, because the code relies on them.
     """
 
     mechanism: Mechanism
@@ -78,7 +78,7 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One way to get the numbers; its code is compiled with -DVARIANT_<name>.
 
-    lacks: fields that it doesn't measure; views leave them out, as 0 would be a value.
+    lacks: fields that it doesn't measure; views leave them out, because 0 would look like a value.
     """
 
     name: str
@@ -122,9 +122,9 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[ViewInfo, ...]
     source: str
     open: OpenWaits | None = None
-    next: tuple[str, ...] = ()  # ids of probes that tell more of what this one finds
+    next: tuple[str, ...] = ()  # ids of probes that give more detail on this one's findings
     headers: dict[str, str] = {}  # its own, by name
-    manifest: str = ""  # probe.toml as it was read
+    manifest: str = ""  # the text of probe.toml
     readme: str = ""
     reloads: bool = False
 
@@ -136,7 +136,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def default_views(self) -> tuple[ViewInfo, ...]:
-        """The views as they are without any parameter."""
+        """The views without any parameter."""
         return self.views_of({param.name: param.default for param in self.params if param.default is not None})
 
     @property
@@ -146,7 +146,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether it requires a parameter, or each of its variants one that has no default."""
+        """Whether the probe requires a parameter, or each of its variants requires one without a default."""
         given = {param.name for param in self.params if param.default is not None}
         required = any(param.required for param in self.params)
         return required or (bool(self.variants) and all(variant.params - given for variant in self.variants))

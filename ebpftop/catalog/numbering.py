@@ -1,9 +1,9 @@
-"""The numbering of lines in the one text that BCC compiles, from which a number alone tells whose line it is.
+"""Numbers the lines in the one text that BCC compiles, so that a number alone identifies the file of a line.
 
-BCC rewrites the text it is given: lines shift, some are added. `mark` numbers the author's statements with `#line`, so
-that clang's messages and BCC's listing of instructions under their source lines (DEBUG_SOURCE, debug=0x8) give the
+BCC rewrites the text it is given: lines shift, and some are added. `mark` numbers the author's statements with `#line`,
+so that clang's messages and BCC's listing of instructions under their source lines (DEBUG_SOURCE, debug=0x8) give the
 author's numbers. The author's lines keep their numbers; those of the shared headers are numbered from `SPLICED`, `ROOM`
-for each. The file name must be the one BCC compiles, `/virtual/main.c`; under another it lists no lines.
+for each. The file name must be the one that BCC compiles, `/virtual/main.c`; under another name BCC lists no lines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def numbered(headers: Mapping[str, str]) -> dict[str, str]:
 
 def place(number: int, headers: int) -> tuple[int, int] | None:
     """(file, line) of a number in a message of the compiler, or in its listing: file 0 is the author's C, file n the
-    nth of so many headers. None for a number that nobody's line has.
+    nth of this many headers. None for a number without a line in any of them.
     """
     if 0 < number < SPLICED:
         return 0, number
@@ -37,8 +37,9 @@ def place(number: int, headers: int) -> tuple[int, int] | None:
 def mark(text: str, base: int = 0) -> str:
     """The same text with a `#line` of base + its number before each line that begins a statement or a directive.
 
-    None goes between the lines of one statement, where it could land among a macro's arguments or in a text BCC
-    replaces, nor into a comment, nor after a backslash. There clang's own counting holds, as nothing is inserted.
+    None goes between the lines of one statement, where it could be inside a macro's arguments or in text that BCC
+    replaces, nor into a comment, nor after a backslash. Clang's own counting is right there, because nothing is
+    inserted.
     """
     out: list[str] = []
     number, ready, reader = base + 1, True, _Reader()
@@ -55,7 +56,7 @@ def mark(text: str, base: int = 0) -> str:
 
 
 def _logical(text: str) -> Iterator[list[str]]:
-    """Lines, each with those that a backslash at its end joins to it."""
+    """Logical lines: each line with the following ones that a backslash joins to it."""
     held: list[str] = []
     for line in text.split("\n"):
         held.append(line)
@@ -67,12 +68,12 @@ def _logical(text: str) -> Iterator[list[str]]:
 
 
 class _Reader:
-    """Follows comments and parentheses from line to line."""
+    """Tracks comments and parentheses from line to line."""
 
     def __init__(self) -> None:
         self._comment = False
         self._depth = 0
-        self._branches: list[int] = []  # the depth at each open #if: its branches all begin there
+        self._branches: list[int] = []  # the depth at each open #if: all its branches begin there
 
     def between(self) -> bool:
         """Whether a line here begins outside of comments and parentheses."""

@@ -1,7 +1,7 @@
 """Typed parameters: from user input to the compiler's -D arguments.
 
-User input never reaches the compiler as text: numbers are formatted here and strings become lists of byte values, so
-a quote, a backslash or a newline in a parameter is a byte to compare with, never C.
+User input never reaches the compiler as text. Numbers are formatted here, and strings become lists of byte values, so a
+quote, a backslash or a newline in a parameter is a byte to compare with, never C.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLACE_MAX = 512  # bytes: a pod's name and its namespace have up to 317
 STRING_MAX = 255  # bytes, unless the parameter sets its own limit
 INT_MAX = (1 << 63) - 1
 SYMBOL_MAX = 1024
-_LONGEST = 2 * PATH_MAX  # characters of a name and its value: what follows takes time for each
+_LONGEST = 2 * PATH_MAX  # characters of a name and its value: parsing takes time for each
 PORT_MAX = 65535
 _LAST_SYSCALL = 4095
 FREQUENCY_MAX = 10_000  # Hz
@@ -31,7 +31,7 @@ RATE_MAX = 10**9  # a second
 PLACES = ("container", "pod", "unit")  # types whose text names cgroups, which the collector knows
 OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that must exist on this machine
 
-BY_GROUP = "-DBY_GROUP"  # has the filters of ebpftop.h look at a map of cgroups, which the collector fills
+BY_GROUP = "-DBY_GROUP"  # makes the filters of ebpftop.h use a map of cgroups that the collector fills
 
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _DURATION = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,19}))?(ns|us|µs|ms|s|m|h)")
@@ -46,8 +46,8 @@ class BadParam(ValueError):
 
 
 def by_name(probe: Probe | ProbeInfo, given: Mapping[str, str]) -> dict[str, str]:
-    """Those of the parameters that name what the collector has to find before this can be loaded: a container, a pod, a
-    unit, or a process as its container counts.
+    """The parameters that name something which the collector has to find before the load: a container, a pod, a unit,
+    or a process by its pid inside a container.
     """
     types = {param.name: param.type for param in probe.params}
     return {
@@ -81,7 +81,7 @@ def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Ca
 
 
 def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
-    """The effective parameters, for display: those given and the defaults, in the manifest's order.
+    """The effective parameters, for display: the given ones and the defaults, in the manifest's order.
 
     Checks only what the text itself shows. Raises BadParam.
     """
@@ -106,7 +106,8 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
-    """The variants whose parameters are given. Raises BadParam if there is none, or the probe requires another one.
+    """The variants whose parameters are given. Raises BadParam if there is none, or if a parameter that the probe
+    requires is missing.
 
     With a process given, its binary is implied.
     """
@@ -125,7 +126,7 @@ def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
 
 
 def check(param: Param, text: str) -> None:
-    """Raises ValueError with what was expected and what was given, if the text is not a value of this parameter."""
+    """Raises ValueError with the expected and the given text, if the text is not a value of this parameter."""
     match param.type:
         case "pid":
             _pid(text)
@@ -142,7 +143,7 @@ def check(param: Param, text: str) -> None:
 
 
 def number(text: str) -> int:
-    """An integer as parameters may be written: decimal, or hexadecimal after 0x."""
+    """The value of an integer as written in parameters: decimal, or hexadecimal after 0x."""
     return int(text, 16 if "x" in text else 10)
 
 
@@ -239,7 +240,7 @@ def _named(kind: str, text: str) -> None:
 
 
 def _errno(text: str) -> int:
-    """`ENOENT`, in any case, or 2."""
+    """The number of an error: `ENOENT`, in any case, or 2."""
     if number := errnos.NUMBERS.get(text.upper()):
         return number
     if not text.isalpha():
@@ -248,7 +249,7 @@ def _errno(text: str) -> int:
 
 
 def _syscall(text: str) -> int:
-    """`openat`, or its number here."""
+    """The number of a system call: `openat`, or its number here."""
     if text in syscalls.NUMBERS:
         return syscalls.NUMBERS[text]
     if text.isdecimal():

@@ -45,7 +45,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_playbook(file: Path) -> Playbook:
     """The playbook in this file. Raises BadManifest; its text is the first problem, `problems` has all."""
-    from ebpftop.catalog.document import BadManifest, Document, TomlTable  # what was read before does without
+    from ebpftop.catalog.document import BadManifest, Document, TomlTable  # cached results don't need it
 
     try:
         text = read_text(file)
@@ -78,7 +78,7 @@ def _step(table: TomlTable) -> StepInfo:
 
 
 def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
-    """Lines `FILE:LINE: KEY: what is wrong` for everything the playbook names that the catalog lacks, in order."""
+    """Lines `FILE:LINE: KEY: what is wrong` for everything that the playbook names but the catalog lacks, in order."""
     found: list[tuple[KeyPath, str]] = []
     for at, step in enumerate(playbook.info.steps):
         try:

@@ -1,4 +1,4 @@
-"""Creating a new probe folder."""
+"""Creates a new probe folder."""
 
 from __future__ import annotations
 

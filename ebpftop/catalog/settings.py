@@ -1,4 +1,4 @@
-"""What a user has set once for all commands: a TOML file. A mistake costs its own key, which keeps its default."""
+"""The user's settings for all commands: a TOML file. A mistake costs only its own key, which keeps its default."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _KEYS = ("theme", "interval", "budget", "playbook", "folders", "mouse", "keys")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """interval: seconds; budget: percent of one CPU; keys: by action. None and "" are what isn't set. problems: lines
-    `FILE:LINE: KEY: what is wrong`; places: `FILE:LINE: KEY` of what is looked at later, by KEY. file: which one is
-    read; None for who has none.
+    """interval: seconds; budget: percent of one CPU; keys: by action. None and "" mean not set. problems: lines
+    `FILE:LINE: KEY: what is wrong`; places: `FILE:LINE: KEY` of values that are checked later, by KEY. file: the path
+    that was read; None if the user has no settings.
     """
 
     file: Path | None = None
@@ -32,7 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(file: Path, owners: Collection[int]) -> Settings:
-    """What a file says that only these users can have written, and folders of probes that only they can write to."""
+    """The settings in a file that only these users can have written. Only folders of probes that nobody else can write
+    to are used.
+    """
     from ebpftop.catalog.document import BadManifest, Document, TomlTable  # few have a file
     from ebpftop.catalog.files import Unreadable, read_text
     from ebpftop.catalog.trust import distrust

@@ -1,4 +1,4 @@
-"""Who can change a file: what decides what root does is used only where nobody else can."""
+"""Checks who can change a file: root's decisions depend only on files that nobody else can change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = frozenset({0})
 
 
 def distrust(path: Path, owners: Collection[int] = ROOT) -> str:
-    """Why others than these users can change what this path leads to, else "". A sticky folder protects its entries.
+    """Why others than these users can change the target of this path, else "". A sticky folder protects its entries.
 
     Raises `OSError`.
     """
@@ -26,7 +26,7 @@ def distrust(path: Path, owners: Collection[int] = ROOT) -> str:
 
 
 def changed_by(status: os.stat_result, owners: Collection[int], *, sticky: bool = False) -> str:
-    """Why others than these users can change a file or folder, else "". sticky: such a folder counts as theirs."""
+    """Why others than these users can change a file or folder, else "". sticky: a sticky folder counts as theirs."""
     who = "root" if set(owners) == ROOT else "root and you"
     if status.st_uid not in owners:
         return f"not owned by {who.replace('and', 'or')}"

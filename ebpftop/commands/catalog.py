@@ -47,7 +47,9 @@ def list_probes(arguments: argparse.Namespace) -> int:
 
 
 def _surveyed(probes: list[Probe]) -> list[protocol.Availability]:
-    """Which of them can run here, found by a child: it detaches what it tried while the list is printed."""
+    """Which of them can run here, tested by a child process that detaches its trial programs while the list is
+    printed.
+    """
     from ebpftop.loader import survey
 
     ours, theirs = os.pipe()
@@ -71,7 +73,7 @@ def _surveyed(probes: list[Probe]) -> list[protocol.Availability]:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Show everything about a probe, including the shared C it uses, to read before running it as root."""
+    """Show everything about a probe, including the shared C it uses, so that it can be read before it runs as root."""
     settings.tell(arguments)
     from ebpftop.loader import compose
 
@@ -84,7 +86,7 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def new(arguments: argparse.Namespace) -> int:
-    """Create a new probe folder, which belongs to the invoker."""
+    """Create a new probe folder that belongs to the invoker."""
     from ebpftop.catalog import scaffold
 
     if who := privilege.invoker():

@@ -1,4 +1,4 @@
-"""The catalog as text: for a person on a terminal, grouped and wrapped; in a pipe, one record per line."""
+"""The catalog as text: grouped and wrapped on a terminal; one record per line in a pipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listed(probes: Sequence[ProbeInfo], playbooks: Sequence[PlaybookInfo], look:
 
 
 def _for_programs(probes: Sequence[ProbeInfo], playbooks: Sequence[PlaybookInfo]) -> Iterator[str]:
-    """Id, status, title, question, and why that status."""
+    """Id, status, title, question, and the reason for the status."""
     for probe in probes:
         why = probe.meaning if probe.available else probe.reason
         yield record([probe.id, _SIGNS[probe.available][2], probe.title, probe.question, why or ""])
@@ -105,7 +105,7 @@ def _prose(text: str, look: Look) -> str:
 
 
 def _markdown(text: str, look: Look) -> Iterator[str]:
-    """Markdown as it is; on a terminal its paragraphs are wrapped and its headings and bold words stand out."""
+    """Markdown unchanged; on a terminal its paragraphs are wrapped, and headings and bold words stand out."""
     if not look.terminal:
         yield from map(inert, text.splitlines())
         return

@@ -1,5 +1,5 @@
-"""`ebpftop check DIR`: manifest and lint as text, then each variant compiled and verified by a loader, nothing
-attached. Playbooks are text alone.
+"""`ebpftop check DIR`: checks manifest and lint as text, then a loader compiles and verifies each variant without
+attaching anything. Playbooks are only checked as text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ebpftop.supervisor.tasks import Tasks
 
 
 def check(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """A probe folder, without attaching it, or playbooks. Errors in the text are found without root."""
+    """Check a probe folder without attaching it, or playbooks. Errors in the text are found without root."""
     with privilege.invokers_rights():
         files = playbook_files(arguments.folder)
         probe = None if files else read(arguments.folder)
@@ -47,7 +47,9 @@ def check(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def read(folder: Path) -> Probe:
-    """The probe in this folder, whose manifest and C pass. Raises `UserError` with a line for each finding."""
+    """The probe in this folder, after its manifest and C have passed the checks. Raises `UserError` with a line for
+    each finding.
+    """
     folder = folder.resolve()
     try:
         probe = read_probe(folder, f"{folder.parent.name}/{folder.name}")
@@ -59,7 +61,9 @@ def read(folder: Path) -> Probe:
 
 
 def playbook_files(path: Path) -> list[Path]:
-    """The playbooks that a path refers to: one, a folder of some, or a folder of probes that has such a folder."""
+    """The playbooks that a path refers to: a single one, a folder of playbooks, or a folder of probes with a playbooks
+    folder.
+    """
     if path.suffix == SUFFIX and path.name != MANIFEST:
         return [path]
     if os.path.lexists(path / MANIFEST):
@@ -89,8 +93,8 @@ def playbooks(files: list[Path]) -> int:
 
 
 def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
-    """Have every variant that this kernel can attach compiled and verified; 0 if none was rejected."""
-    with contextlib.suppress(OSError):  # without it, classic tracepoints can't be checked before loading
+    """Compile and verify every variant that this kernel can attach; 0 if none was rejected."""
+    with contextlib.suppress(OSError):  # without tracefs, classic tracepoints can't be checked before loading
         tracefs.private_mounts()
         tracefs.mount_private()
     unknown = _points_of_no_kernel(probe)
@@ -101,12 +105,12 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
         (variant.name, _try(msgspec.structs.replace(probe, variants=(variant,)), includes, bcc))
         for variant in probe.variants
     ]
-    privilege.drop(privilege.invoker())  # logs are hostile text: nothing that root runs reads them
+    privilege.drop(privilege.invoker())  # logs are untrusted text: root reads none of them
     return max(_print_outcome(probe.id, name, outcome, unknown.get(name, "")) for name, outcome in outcomes)
 
 
 def _print_outcome(probe: str, variant: str, outcome: Attached | Failed, unknown: str) -> int:
-    """The exit status that follows from it. unknown: an attach point that no kernel is known to have."""
+    """Print the outcome; returns the exit status. unknown: an attach point that no kernel is known to have."""
     if isinstance(outcome, Attached):
         size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
         print(f"{variant}: verified; {size}")
@@ -177,7 +181,7 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed
 
 
 def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessage, list[int]] | None:
-    """The loader's next message; None at its end. Ends a loader that takes too long."""
+    """The loader's next message; None at its end. Kills a loader that takes too long."""
     while (deadline := tasks.next_deadline()) is not None:
         if readable([receiver.socket.fileno()], max(0.0, deadline - time.monotonic())):
             break

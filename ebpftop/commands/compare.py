@@ -1,4 +1,4 @@
-"""Two tapes, or two spans of one, beside each other. No root, no BPF."""
+"""Compares two tapes, or two spans of one. No root, no BPF."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from ebpftop.supervisor import privilege
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Print what differs. Of a damaged tape, what comes before the damage is compared; 1 then, else 0."""
+    """Print the differences. For a damaged tape, the part before the damage is compared, and 1 is returned instead of
+    0.
+    """
     if who := privilege.invoker():
         privilege.drop(who)
     check_spans(arguments)
@@ -36,13 +38,13 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def check_spans(arguments: argparse.Namespace) -> None:
-    """Raises `UsageError` where one tape has nothing to be compared with."""
+    """Raises `UsageError` if a tape has nothing to be compared with."""
     if arguments.other is None and WHOLE in (arguments.a, arguments.b):
         raise UsageError("to compare two spans of one tape, use --a FROM..TO --b FROM..TO")
 
 
 def check_dimension(comparison: Comparison, by: str) -> None:
-    """Raises `UsageError` where no view is summed by a dimension, if one is given."""
+    """Raises `UsageError` if a dimension is given but no view is summed by it."""
     views = [view for run in comparison.runs for view in run.views]
     if by and not any(view.by is not None and by in (view.by.dimension, view.by.title) for view in views):
         known = dict.fromkeys(source.title for view in views for source in groupings(view.view))
@@ -50,7 +52,9 @@ def check_dimension(comparison: Comparison, by: str) -> None:
 
 
 def read_tape(path: Path, then: str = "") -> Taped:
-    """Raises `UserError`. Damage is told, with what follows from that: what comes before it is there."""
+    """Read a tape. Damage is reported along with its consequence, which `then` states; the part before the damage is
+    returned. Raises `UserError`.
+    """
     try:
         taped = read(TapeReader(path))
     except BadTape as error:

@@ -1,4 +1,4 @@
-"""What the shell offers at Tab: commands, options, probes, parameters and their values. No root, no BPF."""
+"""Completion in the shell: commands, options, probes, parameters and their values. No root, no BPF."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ebpftop.base.inert import inert
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Param
 
-FILES, FOLDERS = ":files", ":folders"  # lines that ask the shell for its own
+FILES, FOLDERS = ":files", ":folders"  # lines that ask the shell to complete paths itself
 _PATHS = {"TAPE": FILES, "FILE": FILES, "LOG": FILES, "DIR": FOLDERS}  # by metavar
 _BOOL = ("true", "false")
 
-_SCRIPTS = {"bash": "ebpftop.bash", "zsh": "_ebpftop", "fish": "ebpftop.fish"}  # named as the shells look for them
+_SCRIPTS = {"bash": "ebpftop.bash", "zsh": "_ebpftop", "fish": "ebpftop.fish"}  # named as the shells expect
 
 
 def script(arguments: argparse.Namespace) -> int:
-    """Print the script that a shell reads."""
+    """Print the completion script for a shell."""
     print((resources.files("ebpftop") / "completion" / _SCRIPTS[arguments.shell]).read_text(), end="")
     return 0
 
 
 def complete(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
-    """Print a line for each way to go on: the word, a tab, what it is; or `FILES` or `FOLDERS`."""
+    """Print a line for each completion: the word, a tab, its description; or `FILES` or `FOLDERS`."""
     for word, what in offers(parser, list(words) or [""]):
         print(f"{word}\t{inert(what)}" if what else word)
     return 0
 
 
 def offers(parser: argparse.ArgumentParser, words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What the last word may become, and what that is."""
+    """The completions of the last word, with descriptions."""
     *before, current = words
     place = _Place(parser)
     for word in before:
@@ -54,7 +54,7 @@ def offers(parser: argparse.ArgumentParser, words: Sequence[str]) -> Iterator[tu
 
 
 class _Place:
-    """Where a command line stands. wanted: the option whose value comes next."""
+    """The position in a command line. wanted: the option whose value comes next."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._parser = parser
@@ -64,7 +64,7 @@ class _Place:
         self.wanted: argparse.Action | None = None
 
     def take(self, word: str) -> None:
-        """Go past a word."""
+        """Consume a word."""
         if self.wanted is not None:
             if self.wanted.metavar == "DIR" and "--probes" in self.wanted.option_strings:
                 self._folders.append(Path(word))
@@ -86,7 +86,7 @@ class _Place:
         return next((each for each in self._parser._actions if name in each.option_strings), None)
 
     def positional(self) -> argparse.Action | None:
-        """The argument that a word without a dash is."""
+        """The argument that a word without a dash belongs to."""
         actions = [each for each in self._parser._actions if not each.option_strings]
         return actions[self._taken] if self._taken < len(actions) else None
 
@@ -96,7 +96,7 @@ class _Place:
                 yield from ((each, _first(action.help)) for each in action.option_strings if each.startswith("--"))
 
     def values(self, action: argparse.Action, current: str = "") -> Iterator[tuple[str, str]]:
-        """What an argument or an option may be."""
+        """The possible values of an argument or an option, with descriptions."""
         if isinstance(action, argparse._SubParsersAction):
             yield from ((each.dest, _first(each.help)) for each in action._choices_actions)
         elif action.choices is not None:
@@ -144,5 +144,5 @@ _NOTHING = argparse.ArgumentParser(add_help=False)
 
 
 def _first(text: str | None) -> str:
-    """What stands before the details."""
+    """The first part of a help text, before the details."""
     return (text or "").partition(";")[0].partition(" (default")[0]

@@ -1,4 +1,4 @@
-"""`ebpftop doctor`: what this machine can trace."""
+"""`ebpftop doctor`: shows what this machine can trace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ebpftop.kernel.support import Check
 
 
 def doctor(*, as_json: bool) -> int:
-    """Print what this machine can trace, found by real trials."""
+    """Print what this machine can trace, determined by real trials."""
     checks = examination.checks()
     if as_json:
         print(json.dumps([check._asdict() for check in checks], indent=2))
@@ -22,7 +22,9 @@ def doctor(*, as_json: bool) -> int:
 
 
 def lines(checks: Sequence[Check], look: Look) -> Iterator[str]:
-    """For a person, wrapped, and the sum last; in a pipe a record per check: name, ok or failed, detail, remedy."""
+    """On a terminal wrapped text with a summary at the end; in a pipe a record per check: name, ok or failed, detail,
+    remedy.
+    """
     if not look.terminal:
         yield from (record([each.check, "ok" if each.ok else "failed", each.detail, each.remedy]) for each in checks)
         return

@@ -1,4 +1,4 @@
-"""`ebpftop explain`: any verifier's log, from any loader, explained for a person or as JSON. Text alone: no root."""
+"""`ebpftop explain`: explains the verifier log of any loader as text or as JSON. It only reads text: no root."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LARGEST_SOURCE = 16 << 20  # bytes
 def explain(log: str, source: Path | None, *, as_json: bool) -> int:
     """Explain each failure in a file, or for "-" on stdin; returns 0 if one was found and is known, else 1.
 
-    Under sudo, logs are opened and parsed as the user who typed it: anybody may have written them. Raises `UserError`
-    for a file that can't be read.
+    Under sudo, logs are opened and parsed with the rights of the invoker, because anybody may have written them. Raises
+    `UserError` for a file that can't be read.
     """
     _give_up_root()
     quoted = _source(source) if source else None
@@ -70,7 +70,7 @@ def _failures(stream: BinaryIO, name: str, source: Source | None) -> Iterator[Di
             diagnosis = next(found)
         except StopIteration:
             return
-        except OSError as error:  # from reading; errors of writing aren't reported as this
+        except OSError as error:  # only from reading; errors of writing are reported elsewhere
             raise _unreadable(name, error) from None
         yield diagnosis
 

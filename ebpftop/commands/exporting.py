@@ -1,4 +1,4 @@
-"""What the exporter is asked to serve: by the command line, else by its file, else as it does by itself."""
+"""The exporter's settings: from the command line, else from its file, else the defaults."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Chosen = tuple[Probe, dict[str, str]]
 
 
 class Wanted(NamedTuple):
-    """probes: with their parameters. folders: of more probes. interval: seconds. top: series. budget: percent of a CPU,
-    or None.
+    """probes: with their parameters. folders: additional folders of probes. interval: seconds. top: series. budget:
+    percent of a CPU, or None.
     """
 
     probes: list[Chosen]
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(arguments: argparse.Namespace) -> Wanted:
-    """Raises as `probes` does, and `UserError` without Prometheus' library."""
+    """The settings for these arguments. Raises as `probes` does, and `UserError` without Prometheus' library."""
     named.prometheus_client()
     chosen, extra, file = probes(arguments)
     if not chosen:
@@ -51,8 +51,8 @@ def wanted(arguments: argparse.Namespace) -> Wanted:
 
 
 def probes(arguments: argparse.Namespace) -> tuple[list[Chosen], list[Path], ExporterFile | None]:
-    """The probes that are named, the folders they may be in, and what else the file says. Raises `UsageError`, with a
-    line for each mistake in the file.
+    """The named probes, the folders they may be in, and the exporter's file. Raises `UsageError`, with a line for each
+    mistake in the file.
     """
     extra = list(arguments.probes)
     if arguments.config is None:
@@ -69,7 +69,7 @@ def probes(arguments: argparse.Namespace) -> tuple[list[Chosen], list[Path], Exp
 
 
 def _read(path: Path) -> ExporterFile:
-    """With the invoker's rights, and if nobody but root and the invoker can have written it."""
+    """Read the file with the invoker's rights, if only root and the invoker can have written it."""
     who = privilege.invoker()
     with privilege.rights_of(who):
         return read_exporter_file(path, {0, who.uid if who else os.geteuid()})

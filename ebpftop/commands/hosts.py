@@ -1,4 +1,4 @@
-"""`--host`: other machines, and this one as `local`, as the source of a command that traces."""
+"""`--host`: other machines, and this one as `local`, as the source of a tracing command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def named(arguments: argparse.Namespace) -> list[str]:
-    """The hosts of a command; none without `--host`. Raises `UsageError`."""
+    """The hosts given on the command line; empty without `--host`. Raises `UsageError`."""
     names = checked(arguments.hosts)
     if names and arguments.probes:
         raise UsageError("--probes applies to this machine only: for --host, put probes into /etc/ebpftop/probes there")
@@ -40,14 +40,14 @@ def has_local(names: Sequence[str]) -> bool:
 
 
 def watch(names: Sequence[str], ssh: str, consumer: Consumer) -> int:
-    """Run a consumer on other machines alone, which takes no root here; under sudo, as who typed that."""
+    """Run a consumer on other machines only, which requires no root here; under sudo, as the invoker."""
     if who := privilege.invoker():
         privilege.drop(who)
     return consumer(connected(names, ssh, None))
 
 
 def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
-    """All hosts as one source. What can't be reached is told, a line each. Raises `Cannot` if nothing can."""
+    """All hosts as one source. Reports unreachable hosts, a line each. Raises `Cannot` if none can be reached."""
     from ebpftop.hosts.merged import MergedSource
     from ebpftop.hosts.opening import open_all
     from ebpftop.hosts.remote import RemoteSource
@@ -82,7 +82,9 @@ def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
 
 @contextlib.contextmanager
 def _unwinding() -> Iterator[None]:
-    """Signals that end the command are an exception meanwhile: what was started is ended, as for Ctrl-C."""
+    """In this context, signals that end the command raise an exception, so that started processes are ended as with
+    Ctrl-C.
+    """
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)

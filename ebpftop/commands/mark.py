@@ -1,4 +1,4 @@
-"""Marking this moment in the dashboards and recordings that run."""
+"""Marks the current moment in running dashboards and recordings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from ebpftop.supervisor import privilege
 
 
 def mark(text: str) -> int:
-    """Send a text to those of the user; under sudo, to root's and then, as the invoker, to the invoker's."""
+    """Send a text to the user's dashboards and recordings; under sudo, to root's and then, as the invoker, to the
+    invoker's.
+    """
     if len(text.encode(errors="replace")) > LONGEST:
         raise UsageError(f"the text is longer than {LONGEST:,} bytes")
     if not (shown := line(text)):

@@ -1,8 +1,8 @@
-"""`ebpftop mcp`: a server of the Model Context Protocol over stdin and stdout, for agents. It only reads.
+"""`ebpftop mcp`: a read-only server of the Model Context Protocol over stdin and stdout, for agents.
 
-Each tool is one of our own commands in a process of its own, with bounds that the agent can't lift: seconds, bytes, and
-the budget of CPU time that whoever started the server gave. Nothing that an agent sends becomes an option, C or a
-command. The protocol is https://modelcontextprotocol.io/specification/2025-06-18: five methods of it.
+Each tool is one of our own commands in a separate process, with limits that the agent can't lift: seconds, bytes, and
+the budget of CPU time given by the user who started the server. No input from an agent becomes an option, C or a
+command. The server implements five methods of https://modelcontextprotocol.io/specification/2025-06-18.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ebpftop.base.inert import quoted
 from ebpftop.base.jsonrpc import METHOD, PARAMS, Wrong, serve
 
 VERSIONS = ("2025-06-18", "2025-03-26", "2024-11-05")  # of the protocol, the newest first
-LONGEST = 60  # seconds that a tool traces
+LONGEST = 60  # maximum seconds that a tool traces
 SECONDS = 10
-OUTPUT = 64 << 10  # bytes that a tool answers
+OUTPUT = 64 << 10  # bytes of a tool's answer
 LOG = 512 << 10  # characters of a verifier log
-_PATIENCE = 90  # seconds for a command besides those that it traces
+_PATIENCE = 90  # seconds that a command may take in addition to those that it traces
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63})?")
 _PARAM = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _VALUE = 256  # characters of a parameter's value
@@ -36,7 +36,7 @@ _PARAMS_MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command to run. text: its input. seconds: that it traces. answers: exit codes that are no failure."""
+    """A command to run. text: its input. seconds: how long it traces. answers: exit codes that don't mean failure."""
 
     words: Sequence[str]
     text: str = ""
@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """schema: of its arguments."""
+    """schema: of the tool's arguments."""
 
     description: str
     schema: Mapping[str, Any]
@@ -116,7 +116,7 @@ def _called(params: dict[str, Any], budget: float) -> dict[str, Any]:
 
 
 def _ran(call: Call) -> dict[str, Any]:
-    """A command's output, or if it failed what it says of that; the agent is told either way."""
+    """A command's output, or its error message if it failed; the agent receives either."""
     command = [sys.executable, "-m", "ebpftop", *call.words]
     # Without a terminal sudo can't ask for a password, and fails.
     child = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Finding the probe or playbook that a command line names, and checking the options for it."""
+"""Finds the probe or playbook that a command line names, and checks the options for it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BINARY = ("pprof", "perfetto")
 
 
 def probe(name: str, extra: list[Path]) -> Probe:
-    """The probe with this id or bare name. Raises `UsageError`, with a line for each folder that could not be read, as
-    the probe may be in one of those.
+    """The probe with this id or bare name. Raises `UsageError`, with a line for each folder that could not be read,
+    because the probe may be in one of them.
     """
     with contextlib.suppress(find.UnknownProbe):
         return find.find(folders.read_catalog(extra, rights=privilege.invokers_rights, only=name).probes, name)
-    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)  # to say what there is
+    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)  # for the list in the message
     try:
         return find.find(catalog.probes, name)
     except find.UnknownProbe as error:
@@ -43,7 +43,7 @@ def playbook(name: str, extra: list[Path]) -> Playbook:
 
 
 def check_format(probe: Probe, format: str, raw: bool = False) -> None:
-    """Raises `UsageError` for a format that can't represent what the probe shows, or that has no raw form."""
+    """Raises `UsageError` for a format that can't represent the probe's data, or that has no raw form."""
     if raw and format != "csv":
         raise UsageError(f"--raw is for --format csv, not {format}")
     if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
@@ -52,12 +52,12 @@ def check_format(probe: Probe, format: str, raw: bool = False) -> None:
 
 
 def prometheus_client() -> None:
-    """Raises `UserError` where Prometheus' library is not installed."""
+    """Raises `UserError` if Prometheus' library is not installed."""
     if importlib.util.find_spec("prometheus_client") is None:
         raise UserError("metrics need prometheus-client: pip install 'ebpftop[exporter]'")
 
 
 def refuse_on_terminal(format: str) -> None:
-    """Raises `UsageError` where a file that isn't text would be written to a terminal."""
+    """Raises `UsageError` if a binary format would be written to a terminal."""
     if format in BINARY and sys.stdout.isatty():
         raise UsageError(f"{format} is a binary format: write it to a file with > FILE")

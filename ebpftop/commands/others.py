@@ -1,4 +1,4 @@
-"""`ebpftop others`: what every BPF program on the machine costs, and whose it is."""
+"""`ebpftop others`: shows the cost of every BPF program on the machine, and its owner."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ebpftop.model.programs import Rated, owner, rated
 from ebpftop.stats import formatting
 
 _TITLES = ("CPU", "events/s", "per event", "id", "type", "name", "age", "owner")
-_NUMBERS = 4  # of these, at the beginning
+_NUMBERS = 4  # leading columns that are numbers
 _GAP = 2
 
 
 def others(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """List all BPF programs with their cost over an interval, the costliest first."""
+    """List all BPF programs with their cost over an interval, the most expensive first."""
     root.become(arguments, argv)
     try:
         before, now = _readings(arguments.interval)
@@ -46,7 +46,9 @@ def others(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def _readings(seconds: float) -> tuple[Programs, Programs]:
-    """Two, so many seconds apart, while run times are accounted; without that if it can't be. Raises `OSError`."""
+    """Two readings this many seconds apart, taken while run times are accounted, or without that if it isn't possible.
+    Raises `OSError`.
+    """
     accounting = -1
     try:
         accounting = run_times.accounting()
@@ -66,7 +68,7 @@ def _readings(seconds: float) -> tuple[Programs, Programs]:
 
 
 def lines(found: Sequence[Rated], now: Programs, look: Look) -> Iterator[str]:
-    """For a person a table, and the sum last; in a pipe a record per program.
+    """On a terminal a table with totals at the end; in a pipe a record per program.
 
     Its fields: id, name, type, tag, ours or foreign, owner, loaded at, runs and run time in ns since loading, percent
     of a CPU, events a second, ns an event, machine code and BPF in bytes.

@@ -1,4 +1,4 @@
-"""What a tape holds as one page for a postmortem, with two spans compared, or as data. No root, no BPF."""
+"""A tape's contents as one page for a postmortem, with two spans compared, or as data. No root, no BPF."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ebpftop.supervisor import privilege
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write the report. Of a damaged tape, what comes before the damage is reported; 1 then, else 0."""
+    """Write the report. For a damaged tape, the part before the damage is reported, and 1 is returned instead of 0."""
     if who := privilege.invoker():
         privilege.drop(who)
     compares = _compares(arguments)
@@ -57,7 +57,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _compares(arguments: argparse.Namespace) -> bool:
-    """Whether the page compares spans. Raises `UsageError` for options that don't go together."""
+    """Whether the page compares spans. Raises `UsageError` for options that conflict."""
     if arguments.other is None and arguments.a == arguments.b == WHOLE:
         if arguments.by:
             raise UsageError("--by sums the rows of a comparison: use it with --a and --b")
@@ -75,7 +75,7 @@ def _why(path: Path, error: Exception) -> str:
 
 
 def _span(taped: Taped, begin: float | time | None, end: float | time | None) -> Span:
-    """Raises `UserError` where the tape holds no sample in it."""
+    """A span of a tape. Raises `UserError` if the tape has no sample in it."""
     if begin is None and end is None:
         return Span()
     timed = next((chapter for chapter in taped.chapters if chapter.origin_ns is not None), None)

@@ -1,4 +1,4 @@
-"""What a command needs before it can trace: a supported machine, root or capabilities, and BCC."""
+"""A tracing command's requirements: a supported machine, root or capabilities, and BCC."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ebpftop.kernel import bcc_home, capabilities, support, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.supervisor import elevate
 
-_FILES = 64  # descriptors: a probe may have that many maps, programs and attachments
+_FILES = 64  # descriptors: a probe may have this many maps, programs and attachments
 
 
 def become(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return only where this process may trace: otherwise restart under sudo, or raise `Cannot`.
+    """Return only if this process may trace: otherwise restart under sudo, or raise `Cannot`.
 
-    Without root, two capabilities suffice; what others would add is named on stderr.
+    Without root, two capabilities suffice; stderr states what additional ones would enable.
     """
     for check in support.essentials():
         if not check.ok:

@@ -14,7 +14,7 @@ _SUFFIX = ".json"
 
 
 def schema(name: str | None) -> int:
-    """Print one, or without a name a line for each: its name, and whose output it is about."""
+    """Print one schema, or without a name a line for each: its name, and the output it describes."""
     files = {
         each.name.removesuffix(_SUFFIX): each
         for each in sorted((resources.files("ebpftop") / "schemas").iterdir(), key=lambda each: each.name)

@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana need to know of the exporter. No root, no BPF."""
+"""Generates configuration for Prometheus and Grafana. No root, no BPF."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ebpftop.supervisor import caches, privilege
 
 
 def generated(arguments: argparse.Namespace) -> int:
-    """Print rules or a dashboard for the probes that are named, or for all that there are."""
+    """Print rules or a dashboard for the named probes, or for all probes."""
     probes = [probe for probe, _ in exporting.probes(arguments)[0]]
     if not probes:
         catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights, cache=caches.folder())

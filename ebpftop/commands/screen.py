@@ -8,7 +8,7 @@ import sys
 
 from ebpftop.base.errors import Cannot, UsageError
 
-_FILES = 32  # descriptors that a dashboard takes
+_FILES = 32  # descriptors that a dashboard uses
 
 
 def require() -> None:

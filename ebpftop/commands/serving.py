@@ -1,4 +1,4 @@
-"""The root side of a command that traces: what it reads and imports while the command's consumer starts."""
+"""The root side of a tracing command: what it reads and imports while the command's consumer starts."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def serve(
     expected: Sequence[Load],
     tied_to: Collection[int],
 ) -> int:
-    """Serve a consumer until it ends; its exit status. With a screen, the extra folders are watched and read again when
-    they change. idle: see `collector.server.Server`. For the rest see `Plan`.
+    """Serve a consumer until it ends; returns its exit status. With a screen, the extra folders are watched and reread
+    when they change. idle: see `collector.server.Server`. For the other arguments see `Plan`.
     """
 
     def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:

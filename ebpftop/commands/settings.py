@@ -1,4 +1,4 @@
-"""The settings of whoever types a command: defaults of its options."""
+"""The invoker's settings: defaults of a command's options."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NONE = Settings()
 
 
 def apply(arguments: argparse.Namespace) -> None:
-    """Set `arguments.settings`, and what the command line leaves open. Folders and budget are this machine's: with
-    `--host` each host has its own. Raises `Cannot` as `privilege.invoker` does.
+    """Set `arguments.settings`, and the options that the command line doesn't give. Folders and budget belong to this
+    machine: with `--host` each host has its own. Raises `Cannot` as `privilege.invoker` does.
     """
     arguments.settings = found = _read()
     if getattr(arguments, "interval", None) is None:
@@ -36,18 +36,18 @@ def apply(arguments: argparse.Namespace) -> None:
 
 
 def tell(arguments: argparse.Namespace) -> None:
-    """Say what is wrong in them, a line each; nothing of a command that has none."""
+    """Report the problems in the settings, a line each; does nothing for a command without settings."""
     for line in getattr(arguments, "settings", NONE).problems:
         print(f"ebpftop: {line}", file=sys.stderr)
 
 
 def playbook(arguments: argparse.Namespace) -> Playbook | None:
-    """The one that the dashboard opens by itself, if any; one that there isn't is one more problem."""
+    """The playbook that the dashboard opens by itself, if any; an unknown one is added to the problems."""
     from ebpftop.base.errors import UsageError
     from ebpftop.commands import named
 
     settings: Settings = arguments.settings
-    if settings.playbook in ("", "last"):  # that one is the dashboard's own
+    if settings.playbook in ("", "last"):  # "last" is handled by the dashboard
         return None
     try:
         return named.playbook(settings.playbook, arguments.probes)
@@ -58,8 +58,8 @@ def playbook(arguments: argparse.Namespace) -> Playbook | None:
 
 
 def _read() -> Settings:
-    """Those of the person behind sudo, with that person's rights. Who traces by capabilities has none: other processes
-    of the same user hold none, and could write to the file.
+    """The settings of the invoker, read with the invoker's rights. A user who traces by capabilities has none: the
+    user's other processes lack these capabilities but could write to the file.
     """
     who = privilege.invoker()
     if os.geteuid() != 0 and capabilities.may_trace():

@@ -1,4 +1,4 @@
-"""The far side of `--host`: the root side and a collector, whose frames go to standard output."""
+"""The remote side of `--host`: the root side and a collector, whose frames go to standard output."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ebpftop.commands import tracing
 from ebpftop.kernel import capabilities
 from ebpftop.supervisor import elevate
 
-ARGUMENTS = ("serve", "--stdio")  # nothing else: a line in sudoers names them
+ARGUMENTS = ("serve", "--stdio")  # exactly these: a line in sudoers names them
 
 
 def serve(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Serve until standard input ends, or nothing has come from there for a while."""
+    """Serve until standard input ends, or nothing has arrived from there for a while."""
     if sys.stdout.isatty():
         raise UsageError("serve speaks a binary protocol: 'ebpftop --host NAME' starts it over ssh")
     if os.geteuid() != 0 and not capabilities.may_trace() and not arguments.no_sudo:
@@ -38,7 +38,9 @@ def serve(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def _through_sudo() -> NoReturn:
-    """Nobody can type a password here: the other side shows the line that makes it unnecessary."""
+    """Restart under `sudo -n`, because nobody can type a password here. First send the line for sudoers that makes a
+    password unnecessary; the other side shows it.
+    """
     from ebpftop.hosts.ssh import SUDOERS
 
     command = [*elevate.ourselves(), *ARGUMENTS]

@@ -1,4 +1,6 @@
-"""`ebpftop tape`: what is on tapes; parts of them, several as one, one without names, and for other tools. No root."""
+"""`ebpftop tape`: lists tapes' contents, cuts, joins and anonymises tapes, and converts them for other tools. No
+root.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from ebpftop.export.tapes.scrub import Names, scrub, words_of
 from ebpftop.frames.tape import TapeReader
 from ebpftop.supervisor import privilege
 
-# Decoders whose labels are the kernel's own words, and numbers whose names are asked for.
+# Decoders whose labels are the kernel's own words, and numbers whose names are looked up.
 _KERNELS_WORDS = (
     "block_op",
     "block_status",
@@ -58,7 +60,7 @@ _PLAIN_NUMBERS = ("octal", "port")
 
 
 def tape(arguments: argparse.Namespace) -> int:
-    """Run one of the commands with the invoker's rights. Returns 1 for a tape that isn't whole."""
+    """Run one of the commands with the invoker's rights. Returns 1 for an incomplete tape."""
     if who := privilege.invoker():
         privilege.drop(who)
     actions = {"info": _info, "cut": _cut, "merge": _merge, "scrub": _scrub, "export": _export}
@@ -167,7 +169,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _words() -> dict[str, frozenset[str]]:
-    """By decoder, all words of its labels."""
+    """All words in the labels of each decoder."""
     context = decode.Context()
     words: dict[str, frozenset[str]] = {name: frozenset() for name in _PLAIN_NUMBERS}
     for name in _KERNELS_WORDS:

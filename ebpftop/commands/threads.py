@@ -1,4 +1,4 @@
-"""`ebpftop threads`: where every thread of the machine is, and what it waits for."""
+"""`ebpftop threads`: shows where every thread of the machine is, and what it waits for."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ebpftop.supervisor import elevate
 
 _TITLES = ("threads", "state", "call", "for at least", "waits for")
 _GAP = 2
-_FRAMES = 6  # of a stack, innermost, on a terminal
+_FRAMES = 6  # innermost frames of a stack, on a terminal
 
 
 def threads(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Look twice, so that it is known who has not run in between, and print the places."""
+    """Read all threads twice, to find those that have not run in between, and print their places."""
     if os.geteuid() != 0 and not arguments.no_sudo:
         elevate.through_sudo(argv)
     places, read = _looked(arguments.pid, arguments.interval)
@@ -54,10 +54,11 @@ def _looked(pid: int | None, seconds: float) -> tuple[list[Place], Threads]:
 
 
 def lines(places: Sequence[Place], read: Threads, look: Look) -> Iterator[str]:
-    """For a person a table with stacks of what may be stuck, and the sum last; in a pipe a record per place.
+    """On a terminal a table with the stacks of threads that may be stuck, and totals at the end; in a pipe a record per
+    place.
 
-    Its fields: threads, state, system call, what it waits for, the kernel's function, ns for which it has not run at
-    least, whose.
+    Its fields: threads, state, system call, what it waits for, the kernel's function, minimum ns for which it has not
+    run, owner.
     """
     if look.terminal:
         yield from _table(places, read, look)

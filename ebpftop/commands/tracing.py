@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from ebpftop.model.trigger import Trigger
 
     Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
-    Work = Coroutine[Any, Any, int]  # that ends with the command's status
+    Work = Coroutine[Any, Any, int]  # it returns the command's status
 
-_LOOKS = 30  # steps of what is triaged, at least
+_LOOKS = 30  # minimum number of steps for triage
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -61,7 +61,9 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def _on_screen(arguments: argparse.Namespace, argv: list[str], found: Found, playbook: PlaybookInfo | None) -> int:
-    """Probes that triggers name are loaded too, unless they have to be told what to trace."""
+    """Run the dashboard. Probes that triggers name are loaded too, unless they need a parameter that says what to
+    trace.
+    """
     from ebpftop.commands import triggers
 
     loads = _steps(playbook, arguments.interval) if playbook else []
@@ -116,7 +118,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Record probes to a tape, which belongs to the invoker, or only what triggers find."""
+    """Record probes, or only what triggers find, to a tape that belongs to the invoker."""
     from ebpftop.commands import named, triggers
 
     found = triggers.read(arguments)
@@ -151,7 +153,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Serve what probes count to Prometheus; who listens has the invoker's rights."""
+    """Serve the probes' counts to Prometheus; the process that listens has the invoker's rights."""
     from ebpftop.commands.exporting import wanted
 
     asked = wanted(arguments)
@@ -177,7 +179,7 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Run a playbook's probes for a while, and print what stands out."""
+    """Run a playbook's probes for a while, and print what is conspicuous."""
     from ebpftop.commands import named
 
     playbook = named.playbook(arguments.what, arguments.probes).info
@@ -216,9 +218,9 @@ def _trace(
     outer: list[int] | None = None,
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer on what it traces: this machine, or the hosts that it names.
+    """Run a command's consumer on its source: this machine, or the hosts that the command names.
 
-    outer: gets the terminals that show a screen's. See `supervise`.
+    outer: receives the terminals that show the terminal of a screen. See `supervise`.
     """
     from ebpftop.commands import hosts
 
@@ -248,7 +250,9 @@ def _trace(
 
 
 def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return only where it may trace, and the kernel's process ids and clocks are those seen here. Raises `Cannot`."""
+    """Return only if this process may trace, and the kernel's process ids and clocks are those seen here. Raises
+    `Cannot`.
+    """
     if (space := support.misleading()) is not None:
         raise Cannot(f"tracing would give wrong results in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
@@ -258,8 +262,8 @@ def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
 def _loads(
     probes: Sequence[tuple[Probe, dict[str, str]]], shared: Sequence[tuple[str, str]], interval: float
 ) -> list[Load]:
-    """The requests, one a probe, with its own parameters and those of the shared ones that it has; early, so that a
-    mistake costs no password. Raises `UsageError`.
+    """The requests, one a probe, with its own parameters and those of the shared ones that it has. They are made before
+    sudo asks for a password, so that a mistake costs none. Raises `UsageError`.
     """
     from ebpftop.catalog import params
 
@@ -291,18 +295,20 @@ def _steps(playbook: PlaybookInfo, interval: float) -> list[Load]:
 
 
 def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
-    """What will be loaded, the census first where processes are shown: they may end before it is requested."""
+    """The expected loads. If processes are shown, the census comes first, because processes may end before it is
+    requested.
+    """
     named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
     return [Load(request=0, probe=protocol.CENSUS), *loads] if named else loads
 
 
 def ends_with() -> set[int]:
-    """The terminals and the pipe whose end is the end of a command that writes to standard output."""
+    """The terminals and the pipe whose end also ends a command that writes to standard output."""
     return {*_terminals(), *hangup.output()}
 
 
 def _terminals() -> list[int]:
-    """The terminals whose end is the command's: none if it shall outlive them."""
+    """The terminals whose end also ends the command: none if the command should outlive them."""
     return [] if hangup.is_ignored() else hangup.terminals()
 
 
@@ -318,8 +324,8 @@ def supervise(
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs (None: BUDGET). idle:
-    whether there is somebody who is still choosing (default: with a screen). See `serving.serve`.
+    """Run a command's consumer, and the processes that serve it. budget: percent of a CPU for the programs (None:
+    BUDGET). idle: whether a user may still be choosing probes (default: with a screen). See `serving.serve`.
     """
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
@@ -362,7 +368,7 @@ def _source(control: socket.socket, stream: socket.socket) -> LocalSource:
 
 
 def _without_screen(work: Callable[[Source, asyncio.Event], Work]) -> Callable[[Source], int]:
-    """The consumer that does it: no screen, and the signals that end a command only stop it."""
+    """A consumer that runs this work without a screen; the signals that end a command only stop it."""
 
     def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
@@ -372,7 +378,7 @@ def _without_screen(work: Callable[[Source, asyncio.Event], Work]) -> Callable[[
 
 
 def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
-    """Run with an event that the signals set which end a command."""
+    """Run the work with an event that is set by the signals that end a command."""
     import asyncio
 
     async def go() -> int:
@@ -387,7 +393,7 @@ def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
         loop.add_signal_handler(signal.SIGCONT, continued)
         try:
             return await work(stop)
-        finally:  # a signal from now on finds nothing to stop, and asyncio's pipe closed before its handlers go
+        finally:  # later signals have nothing to stop, and asyncio closes its pipe before it removes the handlers
             signal.set_wakeup_fd(-1)
 
     return asyncio.run(go())

@@ -1,4 +1,4 @@
-"""What stands out on a tape. No root, no BPF. Live it is `tracing.triage`."""
+"""Finds what is conspicuous on a tape. No root, no BPF. For live tracing see `tracing.triage`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ebpftop.supervisor import privilege
 
 
 def triage(arguments: argparse.Namespace) -> int:
-    """Print what stands out. Of a damaged tape, what comes before the damage is looked at; 1 then, else 0. Of one with
-    several streams, as the collector was restarted, the longest.
+    """Print the findings. For a damaged tape, the part before the damage is examined, and 1 is returned instead of 0.
+    If a restarted collector left several streams on the tape, the longest one is examined.
     """
     if who := privilege.invoker():
         privilege.drop(who)

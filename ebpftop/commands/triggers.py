@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read(arguments: argparse.Namespace) -> list[tuple[Trigger, Probe]]:
-    """Each trigger with the probe that it names, whose full id it has then. Raises `UsageError`."""
+    """Each trigger, now with the full id of its probe, and that probe. Raises `UsageError`."""
     if arguments.save is not None and not arguments.when:
         raise UsageError("--save needs --when: it writes a tape when a trigger fires")
     return [_read(text, arguments.probes) for text in arguments.when]
@@ -39,14 +39,16 @@ def _read(text: str, extra: list[Path]) -> tuple[Trigger, Probe]:
 
 
 def others(found: Sequence[tuple[Trigger, Probe]], probes: Sequence[str]) -> list[Probe]:
-    """The probes that triggers name, each once, besides those with these ids."""
+    """The probes that triggers name, each once, except those with these ids."""
     return list({probe.id: probe for _, probe in found if probe.id not in probes}.values())
 
 
 def watching(
     arguments: argparse.Namespace, found: Sequence[tuple[Trigger, Probe]], *, screen: bool = False
 ) -> Watching | None:
-    """What watches for triggers, in the consumer; None without any. A dashboard keeps what is recent anyway."""
+    """The watcher for triggers, which runs in the consumer; None without triggers. A dashboard keeps recent data
+    anyway.
+    """
     if not found:
         return None
     from ebpftop.frames.recent import DASHBOARD, Recent

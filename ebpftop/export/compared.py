@@ -1,4 +1,4 @@
-"""Which spans of tapes or of a session are compared, what is known of them, and the comparison."""
+"""Selects the spans of tapes or of a session to compare, describes them, and compares them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ WHOLE: Ends = (None, None)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A span of a stream. source: the tape's name, or what else it is from."""
+    """A span of a stream. source: the tape's name, or another origin."""
 
     source: str
     chapter: Chapter
     span: Span
 
     def side(self) -> Side:
-        """What is known of it; `from_ns` and `to_ns` are what samples cover, realtime."""
+        """The facts about the part; `from_ns` and `to_ns` are the realtime of the span that its samples cover."""
         times, hello, ahead = _times(self.chapter, self.span), self.chapter.session.hello, self.chapter.ahead
         sampled = self.chapter.sampled or self.span
         begin, end = max(self.span.start, sampled.start) + ahead, min(self.span.end, sampled.end) + ahead
@@ -53,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The comparison of two parts, before and after; what is known of them. scope: what is selected."""
+    """The comparison of two parts, before and after, and the facts about them. scope: what is selected."""
 
     parts: tuple[Part, Part]
     sides: tuple[Side, Side]
@@ -62,13 +62,13 @@ class Compared:
 
 
 def compare_tapes(tapes: Sequence[Taped], ends: Sequence[Ends], by: str = "") -> Compared:
-    """A span of each of two tapes, or two spans of one. Raises `UsageError`, `UserError`."""
+    """Compare a span of each of two tapes, or two spans of one. Raises `UsageError`, `UserError`."""
     before, after = (part_of(tape, each) for tape, each in zip((tapes[0], tapes[-1]), ends, strict=True))
     return compare_parts(before, after, by)
 
 
 def compare_parts(before: Part, after: Part, by: str = "", scope: Scope = WHOLE_SCOPE) -> Compared:
-    """Of the two streams. by: a dimension by which rows are summed."""
+    """Compare two parts. by: a dimension by which rows are summed."""
     asking = Asking(before, after, by, scope)
     for pair in asking.pairs.runs:
         asking.ask(pair)
@@ -76,7 +76,9 @@ def compare_parts(before: Part, after: Part, by: str = "", scope: Scope = WHOLE_
 
 
 class Asking:
-    """A comparison in steps. Each pair of runs is asked, which reads them; `answer` takes longer, and reads nothing."""
+    """A comparison in steps. Each pair of runs is asked first, which reads them; `answer` takes longer, and reads
+    nothing.
+    """
 
     def __init__(self, before: Part, after: Part, by: str = "", scope: Scope = WHOLE_SCOPE) -> None:
         self._parts, self._by, self._scope = (before, after), by, scope
@@ -94,7 +96,7 @@ class Asking:
 
 
 def part_of(taped: Taped, ends: Ends) -> Part:
-    """In the stream in which the span holds most steps, as a tape may hold several."""
+    """The part in the stream in which the span contains most steps, because a tape may contain several streams."""
     timed = [chapter for chapter in taped.chapters if chapter.origin_ns is not None]
     if not timed:
         raise UserError(f"{taped.name} has no samples")
@@ -112,7 +114,7 @@ def part_of(taped: Taped, ends: Ends) -> Part:
 
 
 def _times(chapter: Chapter, span: Span) -> Array:
-    """The steps of all views in a span that took any time."""
+    """The steps of all views in a span, except those that took no time."""
     found = [past.times(span) for run in chapter.runs() for past in run.pasts.values()]
     times = np.concatenate([np.zeros(0, TIMES), *found])
     return times[times["lasted"] > 0]

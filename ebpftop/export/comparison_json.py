@@ -14,11 +14,12 @@ from ebpftop.stats.slots import bounds
 
 
 def as_json(comparison: Comparison, sides: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
-    """sides: what is known of the spans. Rates are a second. Numbers are null where there was nobody or nothing to
-    count; `changed` is null where the spans are too short to tell, and for a percentile of no values. Rows come as what
-    changed most, without those in `others`, which gained less than all of them. `by`: the dimension by which rows are
+    """sides: the facts about the spans. Rates are per second. Numbers are null if there was nobody or nothing to count;
+    `changed` is null if the spans are too short for a test, and for a percentile without values. Rows are those that
+    changed most. `others` are the remaining ones, each of which gained less. `by`: the dimension by which rows are
     summed, and events counted. Values of the moment are the last of a span, and as `NAME.max` the greatest; they aren't
-    judged. Nor are functions of call stacks, with percent of each span's stacks that end in them (`own`) or hold them.
+    tested, and neither are functions of call stacks. Functions have the percentages of each span's stacks that end in
+    them (`own`) or contain them.
     """
     return {
         "before": sides[0],
@@ -79,7 +80,7 @@ def view_as_json(view: ViewComparison) -> dict[str, Any]:
 
 
 def buckets(view: ViewComparison) -> list[tuple[int, int, int, int]]:
-    """(lo, hi, values before, values after) of each slot that has any."""
+    """(lo, hi, values before, values after) of each slot with values."""
     assert view.histograms is not None
     before, after = view.histograms
     both = before.merge(after)

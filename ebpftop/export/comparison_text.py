@@ -23,7 +23,7 @@ _SIDES = ("before", "after")
 
 
 def write(comparison: Comparison, sides: tuple[dict[str, Any], dict[str, Any]], out: TextIO) -> None:
-    """sides: what is known of the spans."""
+    """sides: the facts about the spans."""
     _Writer(out).comparison(comparison, sides)
 
 
@@ -82,7 +82,7 @@ class _Writer:
             self._rows(view, shown)
 
     def _functions(self, found: StacksComparison) -> None:
-        """Those whose share grew most, and those whose share shrank most."""
+        """The functions whose share grew most, and those whose share shrank most."""
         listed = found.functions()
         rows = listed if len(listed) <= _ROWS else [*listed[: _ROWS // 2], *listed[-_ROWS // 2 :]]
         self._line(f"{inert(found.view.title)}: shares of functions, those that grew most first")
@@ -105,7 +105,7 @@ class _Writer:
         self._grid(columns)
 
     def _histograms(self, unit: str, before: Histogram, after: Histogram) -> None:
-        """Shares of each, on the same lines."""
+        """The shares of both spans, on the same lines."""
         lines = before.merge(after).rows(_BUCKETS)
         shares = [words.shares(each, [lo for lo, _, _ in lines]) for each in (before, after)]
         most = max(max(each, default=0) for each in shares) or 1
@@ -144,7 +144,7 @@ def _side(side: dict[str, Any]) -> str:
 
 
 def _columns_of(cells: list[tuple[Number, int]], title: str) -> list[layout.Column]:
-    """Before, after and change of numbers, one a line."""
+    """Before, after and change of numbers, one number a line."""
     before = [words.text(number, number.before, row) for number, row in cells]
     after = [words.text(number, number.after, row) for number, row in cells]
     change = [words.change(number, row) for number, row in cells]

@@ -1,9 +1,9 @@
 """Comma-separated values: one table per view, with a header.
 
-A spreadsheet takes a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula, and anybody
-who runs a process chooses such texts. They get a `'` in front, which marks a text; a cell with a quote, comma or
-newline is quoted. OWASP advises both ("CSV Injection"). Numbers stay as they are, negative ones too. `raw` leaves texts
-alone, for programs.
+A spreadsheet interprets a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula, and
+anybody who runs a process can choose such a text. These texts get a `'` in front, which marks a text; a cell with a
+quote, comma or newline is quoted. OWASP advises both ("CSV Injection"). Numbers are unchanged, negative ones too. `raw`
+leaves texts unchanged, for programs.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _FORMULA = (
     "\uff0b",
     "\uff0d",
     "\uff20",
-)  # the last four are full width
+)  # the last four are full-width
 
-_ENDS = re.compile('[,;"]')  # of a cell, in one country or another
+_ENDS = re.compile('[,;"]')  # of a cell, depending on the country
 
 
 class Csv(Telling):
     """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
-    What is more than an interval has a line before its header that begins with `#` and says what the rows are. So do
-    hosts from which nothing comes, and their return.
-    Every row begins with time (UTC), probe and view. Histograms have one row per bucket: labels, lo, hi, count;
-    stacks have one row per stack: labels, the folded stack, count.
+    If the rows cover something other than an interval, a line that begins with `#` before the header says what they
+    cover. Such a line also reports hosts that stop sending, and their return. Every row begins with time (UTC), probe
+    and view. Histograms have one row per bucket: labels, lo, hi, count; stacks have one row per stack: labels, the
+    folded stack, count.
     """
 
     def __init__(self, out: TextIO, err: TextIO, *, raw: bool = False) -> None:
@@ -52,7 +52,7 @@ class Csv(Telling):
         self._cell = _plain if raw else _cell
         self._writer = csv.writer(out, lineterminator="\n")
         self._header: list[str] | None = None
-        self._gaps: list[str] = []  # as told last
+        self._gaps: list[str] = []  # last reported
 
     def report(self, report: Report) -> None:
         time = datetime.fromtimestamp(report.time_ns / 1e9, UTC).isoformat(timespec="milliseconds")
@@ -68,7 +68,7 @@ class Csv(Telling):
         """Writes nothing: the rows add up to the summary."""
 
     def _tell_gaps(self, report: Report) -> None:
-        """Where the hosts change from which nothing comes, in a line; after it comes a header."""
+        """Write a line when the set of silent hosts changes; a header follows it."""
         gaps = [str(gap) for gap in report.gaps]
         if gaps != self._gaps:
             self._gaps = gaps
@@ -89,7 +89,7 @@ class Csv(Telling):
 
 
 def _said(probe: str, part: Part) -> str:
-    """What a part is about as one cell, whatever a spreadsheet takes for the end of one."""
+    """The description of a part as one cell, without any character that a spreadsheet takes for the end of one."""
     return _one_cell(f"{inert(probe)} {inert(part.view.name)} · {part.shown.line if part.shown else ''}")
 
 
@@ -120,7 +120,7 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    """Harmless in a spreadsheet; what begins a formula may stand behind spaces there."""
+    """A value that is harmless in a spreadsheet; a formula may begin after spaces."""
     if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
         return f"'{inert(value)}"
     return _plain(value)

@@ -12,8 +12,8 @@ from ebpftop.verifier.source import Place
 
 
 def fields(failure: Failure) -> dict[str, Any]:
-    """kind, message, program, insn, source, explanation, fix, registers, chain, kernel_report, fault, kernel. Of a load
-    besides, in front: probe, stage, result, variant; and behind: tried, log.
+    """kind, message, program, insn, source, explanation, fix, registers, chain, kernel_report, fault, kernel. For a
+    load, these keys are preceded by probe, stage, result, variant, and followed by tried, log.
     """
     diagnosis = failure.diagnosis
     load: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, for its owner only."""
+"""Writes a file completely or not at all, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OWN = "/proc/self/fd"  # by which a file without a name is given one, see open(
 
 
 class FileRefused(Exception):
-    """The file exists, or is none that may be replaced; the text is one line."""
+    """The file exists, or is one that may not be replaced; the text is one line."""
 
 
 def write(path: Path, content: bytes, *, force: bool = False) -> None:
@@ -26,9 +26,9 @@ def write(path: Path, content: bytes, *, force: bool = False) -> None:
 
 @contextlib.contextmanager
 def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
-    """Create a file of mode 0600 under its name only once it is complete. With `force` it takes the place of a regular
-    file; a symbolic link is never followed. Whatever ends this process before, nothing of it stays, if the file system
-    has nameless files. Raises `FileRefused`, `OSError`.
+    """Create a file of mode 0600 that gets its name only once it is complete. With `force` it replaces a regular file;
+    a symbolic link is never followed. If this process ends earlier, nothing is left, provided that the file system has
+    nameless files. Raises `FileRefused`, `OSError`.
     """
     check(path, force=force)
     draft = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}")
@@ -58,7 +58,7 @@ def _open(draft: Path) -> tuple[int, bool]:
 
 
 def check(path: Path, *, force: bool = False) -> None:
-    """Refuse a name that can't be written, before the work is done. Raises `FileRefused`, `OSError`."""
+    """Refuse a path that can't be written, before the work is done. Raises `FileRefused`, `OSError`."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -73,7 +73,9 @@ def check(path: Path, *, force: bool = False) -> None:
 
 
 def _place(draft: Path, path: Path) -> None:
-    """Give the draft its name, unless something has it by now; a file system without links can't rule that out."""
+    """Rename the draft, unless another file has the name by now; on a file system without links, that can't be ruled
+    out.
+    """
     try:
         os.link(draft, path, follow_symlinks=False)
     except FileExistsError:

@@ -12,12 +12,12 @@ from ebpftop.export.telling import AtEnd
 from ebpftop.model.stacks import StackFrame
 
 _SIGNS = {"kernel": "_[k]", "python": "_[p]"}
-_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end of a line
+_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be mistaken for the count at the end of a line
 
 
 class Folded(AtEnd):
-    """Writes the sum of the whole run at its end: the stacks of each view, largest count first. A line that begins with
-    `#` says what they are, where that isn't the whole run.
+    """Writes the sum of the whole run at its end: the stacks of each view, largest count first. If they don't cover the
+    whole run, a line that begins with `#` says what they cover.
     """
 
     def __init__(self, out: TextIO, err: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""What a page says of a stream, gathered: later frames don't change it, so that it can be written down elsewhere."""
+"""The data of a page about a stream, gathered: later frames don't change it, so that another thread can write it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class RunNumbers:
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """A stream in a span. sampled: from its first sample to the last, monotonic. ahead: realtime minus monotonic ns.
-    unnoticed: moments beyond those kept. title: above it, where there are several. spans: those of it that are
-    compared, by name.
+    unnoticed: number of moments beyond those kept. title: shown above the stream if there are several. spans: its
+    compared spans, by name.
     """
 
     hello: Hello | None
@@ -50,7 +50,7 @@ class Gathered:
 
 
 def begun(chapter: Chapter, span: Span = ALL) -> Gathered:
-    """Without any run."""
+    """The stream without any run."""
     sampled = chapter.sampled
     if sampled is not None:
         start = max(span.start, sampled.start)
@@ -65,14 +65,14 @@ def begun(chapter: Chapter, span: Span = ALL) -> Gathered:
 
 
 def gather(chapter: Chapter, scope: Scope = WHOLE) -> Gathered:
-    """All of it."""
+    """The stream with all its runs."""
     found = begun(chapter, scope.wanted if isinstance(scope.wanted, Span) else ALL)
     found.runs.extend(of_run(chapter, run, scope) for run in chapter.runs())
     return found
 
 
 def of_run(chapter: Chapter, run: Run, scope: Scope = WHOLE, only: ViewInfo | None = None) -> RunNumbers:
-    """What a run gained, lost and cost in a span. only: one of its views, instead of all."""
+    """The gains, losses and cost of a run in a span. only: one of its views, instead of all."""
     session = chapter.session
     catalog, scope = session.catalog, scope.among(session.processes)
     info = next((each for each in catalog.probes if each.id == run.probe), None) if catalog else None

@@ -33,13 +33,13 @@ from ebpftop.model.shown import ShownColumn
 from ebpftop.model.trees import Tree, events_of, histograms_of, is_tree, table_of, tree, tree_view
 from ebpftop.stats.histogram import Histogram
 
-DEPTH = "depth"  # the column that says how far below the root a row of a tree is
+DEPTH = "depth"  # the column with a tree row's distance from the root
 
 
 def grouped_part(
     run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope, shown: range = range(0)
 ) -> Part:
-    """A view summed by what its aspect says. shown: the numbers of the events that count, selected or not."""
+    """A view summed as its aspect says. shown: the numbers of the events that count, whether selected or not."""
     aspect, source = scope.of(run, view), scope.of(run, view).by
     assert source is not None
     if view.show == "histogram":
@@ -81,7 +81,7 @@ def _groups(
     aspect: Aspect,
     source: Source,
 ) -> RowsPart:
-    """Those of a table, or of events; `apart` masks those of ebpftop's own rows."""
+    """The groups of a table, or of events; `apart` masks the groups of ebpftop's own rows."""
     about = grouped_view(view, source)
     (key,) = keys_of(about)
     part = table_part(about, processes, found.keys, found.gains, found.present, apart)
@@ -117,14 +117,14 @@ def _histograms(
 
 
 def _named(column: ReportColumn, key: ColumnInfo, source: Source) -> ReportColumn:
-    """A group's column, called what rows are summed by."""
+    """A group's column, named after the dimension by which rows are summed."""
     if column.shown.info is not key or column.shown.part is not None:
         return column
     return column._replace(shown=replace(column.shown, name=source.title))
 
 
 def _places(nodes: Tree, source: Source) -> list[str]:
-    """Where in the tree each node is: its path."""
+    """The path of each node in the tree."""
     found: list[str] = []
     for node, (parent, name) in enumerate(zip(nodes.parents.tolist(), nodes.names, strict=True)):
         if source.dimension == CGROUP:
@@ -135,7 +135,7 @@ def _places(nodes: Tree, source: Source) -> list[str]:
 
 
 def _ordered(nodes: Tree, ranked: Array, held: Array, aspect: Aspect) -> Array:
-    """The nodes of a mask that a filter finds, with all above them; siblings as they are ranked."""
+    """The nodes in a mask that match a filter, with all their ancestors; siblings in the order of their rank."""
     if aspect.query:
         named = ReportColumn(ShownColumn(ColumnInfo(field="", title=""), "", ""), list(nodes.names))
         held = nodes.with_parents(held & matching([named], len(nodes), words_of(aspect.query)))

@@ -1,4 +1,4 @@
-"""Probes without a screen: a report every interval, and a summary when they are stopped or the tape ends."""
+"""Runs probes without a screen: a report every interval, and a summary when they are stopped or the tape ends."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from ebpftop.model.watching import Watching
 
 Format = Literal["text", "json", "csv", "folded", "speedscope", "pprof", "perfetto"]
 DONE, FAILED, USAGE = 0, 1, 2  # exit codes
-_SAMPLES = 64 << 20  # bytes of single samples that a trace holds; beyond, the oldest go
+_SAMPLES = 64 << 20  # bytes of single samples in a trace; beyond that, the oldest are dropped
 
 
 class Writer(Protocol):
@@ -101,7 +101,7 @@ async def run(
     """
     for stream in (out, err):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
+            stream.reconfigure(errors="backslashreplace")  # a stream's encoding may lack characters of process names
     reporter = Reporter(writer(format, out, err, raw=raw), err, watching)
     try:
         with Mailbox(lambda text: reporter.take(marked(text, "outside"))):
@@ -120,7 +120,7 @@ async def run(
 class Reporter:
     """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is written twice.
 
-    process_bytes: of the identities of processes that it keeps.
+    process_bytes: limit for the identities of processes that it keeps.
     """
 
     def __init__(
@@ -136,8 +136,8 @@ class Reporter:
         self._writer, self._err = writer, err
         samples = _SAMPLES if isinstance(writer, Perfetto) else 0
         self._session = Session(history=2, event_rows=None, past_bytes=samples, process_bytes=process_bytes)
-        self._runs: dict[int, Run] = {}  # those that were loaded
-        self._reports: dict[int, int] = {}  # how many were written
+        self._runs: dict[int, Run] = {}  # the loaded ones
+        self._reports: dict[int, int] = {}  # the number of written ones
         self._due: set[int] = set()
 
     @property

@@ -1,4 +1,4 @@
-"""Threads that don't go on, as `ebpftop triage` tells them: no probe counts a wait that does not end."""
+"""Threads that make no progress, as `ebpftop triage` reports them: no probe counts a wait that does not end."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Hung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def hung(read: Threads | None, write: Callable[[str], str]) -> list[Hung] | None:
-    """The worst first, none of the kernel's own threads; None where threads weren't looked at. write: makes text inert
-    and short.
+    """The worst first, without the kernel's own threads; None if the threads weren't read. write: makes text inert and
+    short.
     """
     if read is None or read.error:
         return None

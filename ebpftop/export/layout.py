@@ -94,7 +94,7 @@ def _lines(columns: Sequence[Column], sizes: Sequence[int], write: Callable[[str
 
 
 def _fitted(column: Column, size: int, write: Callable[[str, int], str]) -> list[str]:
-    """The title and the texts in `size` cells; each different one is fitted once, as a million events have few."""
+    """The title and the texts in `size` cells; each distinct text is fitted once, because a million events have few."""
     pad = right if column.right else left
     texts = (column.title, *column.texts)
     fitted = {text: pad(write(text, size), size) for text in {*texts}}

@@ -1,4 +1,4 @@
-"""Probes attached for a while, for every consumer without a screen."""
+"""Attaches probes for a while, for every consumer without a screen."""
 
 from __future__ import annotations
 

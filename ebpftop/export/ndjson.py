@@ -20,7 +20,7 @@ _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
 
 
 class Ndjson:
-    """Writes reports; there is no summary, as the lines add up to it."""
+    """Writes reports; there is no summary, because the lines add up to it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
@@ -48,9 +48,9 @@ class Ndjson:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The object of one interval. Views hold what was gained in the interval; losses, run_count, run_time_ns and
-    attachment_ns (an estimate) are since attaching; cpu_percent is the interval's, null where the kernel does not
-    count. estimated: the kernel counted for about a tenth of the time, at least for a while.
+    """The object of one interval. Views contain the gains of the interval; losses, run_count, run_time_ns and
+    attachment_ns (an estimate) are since attaching; cpu_percent is the interval's, null if the kernel does not count.
+    estimated: the kernel counted for about a tenth of the time, at least for a while.
     """
     cost = report.cost
     return {
@@ -79,7 +79,7 @@ def _gap(gap: Gap) -> dict[str, Any]:
 
 
 def _scoped(part: Part) -> dict[str, Any]:
-    """With what it is about, where that isn't an interval."""
+    """With the scope of the part, if that isn't an interval."""
     return _part(part) if part.shown is None else {**_part(part), "scope": part.shown.as_json()}
 
 
@@ -99,8 +99,8 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _frame(function: Function) -> dict[str, Any]:
-    """`name` is empty where no symbol is known, or says in brackets why; for a missing frame it says why. `symbol`,
-    `file` and `line` are there where they are known.
+    """`name` is empty if no symbol is known, or says why in brackets; for a missing frame it says why that is missing.
+    `symbol`, `file` and `line` are present if known.
     """
     known = {"symbol": function.symbol} if function.symbol else {}
     place = {"file": function.file, "line": function.line} if function.line else {}

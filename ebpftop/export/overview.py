@@ -24,9 +24,9 @@ _SHORTEST = 5_000_000  # ns of a column of single samples
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overview:
-    """starts, ends: monotonic ns of each column. seconds: observed; less than between them where there is a gap.
-    counts: gained in it, int64. histograms: of a histogram view, one a column, else none. steps: of how many steps all
-    columns together are. alone: whether it is so short that it needs an axis of its own.
+    """starts, ends: monotonic ns of each column. seconds: observed time; less than the column's length if there is a
+    gap. counts: gained in the column, int64. histograms: of a histogram view, one a column, else none. steps: the
+    number of steps in all columns together. alone: whether it is so short that it needs an axis of its own.
     """
 
     starts: Array
@@ -41,7 +41,7 @@ class Overview:
         return len(self.ends)
 
     def rates(self) -> Array:
-        """A second; NaN where no time was observed."""
+        """Rates per second; NaN if no time was observed."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.seconds > 0, self.counts / self.seconds, np.nan)
 
@@ -49,9 +49,9 @@ class Overview:
 def overview(
     run: Run, view: ViewInfo, scope: Scope = WHOLE, span: Span = ALL, columns: int = COLUMNS
 ) -> Overview | None:
-    """What the counter of a view's rows that are shown gained in a span: a histogram's and a stack's count, the column
-    that a table is sorted by or its first counter; of a slice, its single samples. None for what has no counter, where
-    there is no past, and where that isn't known step by step.
+    """The gain of the counter of a view's shown rows in a span. The counter is a histogram's or a stack's count, or the
+    column by which a table is sorted, or its first counter; a slice counts its single samples. None for a view without
+    a counter, without a past, or without known steps.
     """
     aspect = scope.of(run, view)
     if aspect.slice is not None:
@@ -84,7 +84,7 @@ def overview(
 
 
 def _sums(past: Past, counter: str, span: Span, steps: int, mask: Array | None) -> Array:
-    """What the rows of a mask gained, int64 a step."""
+    """The gain of the rows in a mask, int64 a step."""
     if mask is None:
         return past.sums(counter, span)
     step, place, gain = past.cells(counter, span)
@@ -94,14 +94,14 @@ def _sums(past: Past, counter: str, span: Span, steps: int, mask: Array | None) 
 
 
 def counted(view: ViewInfo) -> str:
-    """The counter that stands for a view over time; "" where it has none."""
+    """The counter that represents a view over time; "" if it has none."""
     if view.show in ("histogram", "stacks"):
         return view.count
     return view.sort if view.sort in view.counters else next(iter(view.counters), "")
 
 
 def _events(run: Run, view: ViewInfo, scope: Scope, span: Span, columns: int) -> Overview | None:
-    """By the events' own times; None where they have none."""
+    """An overview by the events' own times; None if they have none."""
     log = run.events.get(view.map)
     clock = next((column.field for column in view.columns if column.decode == "time"), None)
     if log is None or clock is None or run.last is None:
@@ -125,7 +125,7 @@ def _events(run: Run, view: ViewInfo, scope: Scope, span: Span, columns: int) ->
 
 
 def _samples(run: Run, view: ViewInfo, scope: Scope, columns: int) -> Overview | None:
-    """The single samples of a slice."""
+    """An overview of the single samples of a slice."""
     aspect = scope.of(run, view)
     assert aspect.slice is not None
     span = aspect.slice.span
@@ -138,8 +138,8 @@ def _samples(run: Run, view: ViewInfo, scope: Scope, columns: int) -> Overview |
 
 
 def _grouped(starts: Array, ends: Array, columns: int) -> tuple[Array, Array]:
-    """(first, last) step of each column: those that end in the same part of the time; a first one without length, which
-    holds what was gained while attaching, belongs to the next.
+    """(first, last) step of each column: the steps that end in the same part of the time. A first step without length,
+    which contains the gain while attaching, belongs to the next.
     """
     begin, end = int(starts[0]), int(ends[-1])
     width = max(1, -(-(end - begin) // columns))

@@ -1,10 +1,10 @@
 """Traces for Perfetto (https://ui.perfetto.dev).
 
-Each probe is a track, its views are tracks within. Histograms are counters: how many values came in an interval, and
-percentiles (their upper bounds). Tables are counters: what each counting column gained in an interval, a track a key
-for those that came first, and one for all others, so that they add up to the table. Events are instants, or slices
-where they say how long they took. The single samples of a profile have their call stacks; of stacks without such
-samples only the sum of an interval is told: pprof's format has them whole. Marks are instants.
+Each probe is a track, and contains its views' tracks. Histograms are counters: the number of values in an interval, and
+percentiles (their upper bounds). Tables are counters: the gain of each counting column in an interval, a track a key
+for the first keys, and one for all others, so that they add up to the table. Events are instants, or slices if they
+have a duration. The single samples of a profile have their call stacks. For stacks without such samples, only the sum
+of an interval is written: pprof's format has them in full. Marks are instants.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ebpftop.frames.messages import Mark
 from ebpftop.model.report_columns import ReportColumn
 from ebpftop.stats.histogram import PERCENTILES
 
-KEYS, LANES = 40, 16  # tracks of a counting column's keys; of a view's slices that overlap: beyond, they are instants
+KEYS, LANES = 40, 16  # tracks of a counting column's keys; of a view's overlapping slices: the rest are instants
 OTHERS = "(others)"
-_TOOK = ("took", "waited", "gap")  # fields that say how many ns before an event that began which it tells
+_TOOK = ("took", "waited", "gap")  # fields with the ns that an event took: it began earlier by these
 
 
 class Perfetto(Telling):
@@ -32,11 +32,13 @@ class Perfetto(Telling):
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
         super().__init__(err)
         self._packets = Packets(out)
-        self._sums: dict[Place, dict[str, int]] = {}  # what the keys of a column gained, those with a track
-        self._lanes: dict[Place, list[int]] = {}  # until when a view's tracks of slices are taken
+        self._sums: dict[Place, dict[str, int]] = {}  # the gains of the keys of a column that have a track
+        self._lanes: dict[Place, list[int]] = {}  # the times until which a view's tracks of slices are occupied
 
     def report(self, report: Report) -> None:
-        """A counter holds its value until the next one: it stands at the interval's beginning."""
+        """Write an interval. A counter holds its value until the next one, so it is placed at the interval's
+        beginning.
+        """
         begin = report.time_ns - round(report.seconds * 1e9)
         for part in report.parts:
             self._part((report.probe, inert(part.view.title)), part, begin)
@@ -73,7 +75,7 @@ class Perfetto(Telling):
                 continue
             within = (*place, inert(column.shown.title))
             sums = self._sums.setdefault(within, {})
-            sums.update(dict.fromkeys(sums, 0))  # a key that isn't there gained nothing
+            sums.update(dict.fromkeys(sums, 0))  # an absent key gained nothing
             for label, value in zip(labels, column.values, strict=True):
                 known = label if label in sums or len(sums) < KEYS else OTHERS
                 sums[known] = sums.get(known, 0) + int(value)
@@ -95,7 +97,7 @@ class Perfetto(Telling):
                 self._packets.slice((*place, f"at once {lane + 1}"), time - lasted, time, name, values)
 
     def _lane(self, place: Place, begin: int, end: int) -> int | None:
-        """One of the view's tracks that is free then."""
+        """A track of the view that is free in that time."""
         lanes = self._lanes.setdefault(place, [])
         for lane, until in enumerate(lanes):
             if until <= begin:
@@ -112,6 +114,6 @@ def _label(values: Iterable[Any]) -> str:
 
 
 def _first(columns: list[ReportColumn], row: int) -> list[Any]:
-    """What an event is called by: the first two texts that differ, a process's name and what it did."""
+    """The name of an event: its first two distinct texts, a process's name and its action."""
     values = (column.values[row] for column in columns if column.shown.part != "pid")
     return list(dict.fromkeys(value for value in values if value not in (None, "")))[:2]

@@ -15,23 +15,23 @@ from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function
 from ebpftop.model.stacks import StackFrame
 
-Place = tuple[str, ...]  # of a track: the names of those that it lies in, then its own
+Place = tuple[str, ...]  # of a track: the names of the enclosing tracks, then its own
 
 _SEQUENCE = 1  # all packets have one writer
 _REALTIME = 1  # BuiltinClock
 _BEGIN, _END, _INSTANT, _COUNTER = 1, 2, 3, 4  # TrackEvent.Type
 _UNITS, _COUNT = {"ns": 1, "bytes": 3}, 2  # CounterDescriptor.Unit
 _CLEARED, _NEEDS = 1, 2  # TracePacket.SequenceFlags
-_PROCESSES = 1 << 32  # tracks of processes have numbers from here on
+_PROCESSES = 1 << 32  # the first number of a process's track
 
 
 class Packets:
-    """Writes packets one after the other; a track is described where it is first used."""
+    """Writes packets one after the other; a track is described when it is first used."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._tracks: dict[Place, int] = {}
-        self._begun = False  # whether it is said what clock all times are of
+        self._begun = False  # whether the clock of all times has been declared
 
     def flush(self) -> None:
         self._out.flush()
@@ -45,12 +45,12 @@ class Packets:
         self._event(place, at, _INSTANT, name, values)
 
     def slice(self, place: Place, begin: int, end: int, name: str, values: Iterable[tuple[str, Any]] = ()) -> None:
-        """Slices of one track must not overlap."""
+        """Write a slice. Slices of one track must not overlap."""
         self._event(place, begin, _BEGIN, name, values)
         self._event(place, end, _END)
 
     def samples(self, samples: Samples) -> None:
-        """Samples with their call stacks, and the processes that they are of."""
+        """Write samples with their call stacks, and their processes."""
         named: set[int] = set()
         for time, cpu, pid, name, stack in samples.each():
             if not named:
@@ -109,7 +109,7 @@ class Packets:
         self._write(at, Message().message(11, event))
 
     def _track(self, place: Place, at: int, counter: Message | None = None) -> int:
-        """The number of a track; those that it lies in are described first."""
+        """The number of a track; enclosing tracks are described first."""
         number = self._tracks.get(place)
         if number is None:
             described = Message().text(2, place[-1])

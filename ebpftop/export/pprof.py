@@ -17,7 +17,7 @@ from ebpftop.export.stack_report import StacksPart
 from ebpftop.export.telling import AtEnd
 from ebpftop.model.stacks import StackFrame
 
-_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; other counts are of what it samples
+_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; other counts have the unit of the sampled event
 
 
 class Pprof(AtEnd):
@@ -33,7 +33,9 @@ class Pprof(AtEnd):
 
 
 def as_file(reports: Sequence[Report]) -> bytes:
-    """One file with the stacks of all, without a time of its own in the compressed head, so that equal is equal."""
+    """One file with the stacks of all reports. Its compressed head has no time, so that equal input gives equal
+    output.
+    """
     return gzip.compress(bytes(_Profile(reports).message), mtime=0)
 
 
@@ -84,7 +86,7 @@ class _Profile:
         return Message().whole(1, self._text(name)).whole(2, self._text(unit))
 
     def _location(self, frame: StackFrame, number: int) -> Message:
-        module = inert(frame.origin) if frame.side != "python" else ""  # else it is its source
+        module = inert(frame.origin) if frame.side != "python" else ""  # for Python, the origin is the source file
         mapping = self._modules.setdefault(module, len(self._modules) + 1) if module else 0
         return Message().whole(1, number).whole(2, mapping).message(4, Message().whole(1, number))
 
@@ -97,7 +99,7 @@ class _Profile:
 
 
 def _notes(report: Report) -> list[str]:
-    """What must not be lost on the way: who measured, by which variant, and what is missing."""
+    """Facts that must not get lost: who measured, with which variant, and what is missing."""
     losses = report.losses
     lost = {"lost": losses.lost, "map_full": losses.map_full, "evicted": losses.evicted}
     missing = ", ".join(f"{name} {count}" for name, count in lost.items() if count) or "none"

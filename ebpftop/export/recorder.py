@@ -1,4 +1,4 @@
-"""Recording probes to a tape without a screen, with a progress line."""
+"""Records probes to a tape without a screen, with a progress line."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ async def record(
 
 
 class _Watched:
-    """Frames on their way to the triggers, if there are any, and to the progress line."""
+    """Passes frames to the triggers, if there are any, and to the progress line."""
 
     def __init__(
         self, watching: Watching | None, recording: Recording, progress: Progress, tape: TapeWriter | None
     ) -> None:
         self._watching, self._recording, self._progress, self._tape = watching, recording, progress, tape
-        self._session = Session(history=2, event_rows=1, past_bytes=0)  # what triggers look at
+        self._session = Session(history=2, event_rows=1, past_bytes=0)  # triggers examine it
 
     def take(self, frame: AnyFrame) -> None:
         self._progress.take(frame, self._tape)
@@ -89,7 +89,7 @@ class _Watched:
                 self._tell(more)
 
     def mark(self, mark: Mark) -> None:
-        """A mark that doesn't come from the source."""
+        """Handle a mark that doesn't come from the source."""
         self._recording.add(mark)
         self.take(mark)
 
@@ -109,7 +109,7 @@ class Progress:
     def __init__(self, err: TextIO) -> None:
         self.code = DONE
         self._err, self._live = err, err.isatty()
-        self._probes: dict[int, str] = {}  # those that were attached, by run
+        self._probes: dict[int, str] = {}  # the attached probes, by run
         self._lost: dict[int, int] = {}
         self._fired = 0
         self._began = time.monotonic()

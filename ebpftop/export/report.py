@@ -33,7 +33,9 @@ _LATEST = Scope(INTERVAL)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The histogram of one key; `labels` are the key's fields. Buckets are made on demand: keys are many."""
+    """The histogram of one key; `labels` are the key's fields. Buckets are made on demand, because there are many
+    keys.
+    """
 
     labels: dict[str, Any]
     count: int
@@ -45,8 +47,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
     """Series by descending count; those without new values are omitted. `labels` names the key's fields, and where its
-    processes run; `told` those that say something. shown: what it is about, where that isn't simply an interval; as of
-    other parts.
+    processes run; `told` the meaningful ones. shown: the scope, if that isn't simply an interval; the same for other
+    parts.
     """
 
     view: ViewInfo
@@ -149,7 +151,7 @@ def stacks_of(report: Report) -> list[StacksPart]:
 def view_part(
     run: Run, view: ViewInfo, processes: Mapping[int, Process], chunks: Mapping[str, list[Chunk]], scope: Scope
 ) -> Part:
-    """What one view gained in a span, a row for each of its own. chunks: the events, by the name of their map."""
+    """The gain of one view in a span, with a row for each of its own. chunks: the events, by the name of their map."""
     if view.show == "histogram":
         return _histogram(run, view, processes, scope)
     if view.show == "table":
@@ -165,7 +167,7 @@ def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope
 
 
 def histograms(run: Run, view: ViewInfo, scope: Scope) -> tuple[Histogram, HistogramsByKey | None]:
-    """All that a histogram view shows, and the same by key; None where it isn't kept by keys."""
+    """The total of a histogram view, and the histograms by key; None if it isn't stored by key."""
     key = scope.of(run, view).key
     whole = readings.histogram(run, view, key, scope.wanted, scope.selection)
     keyed = readings.histograms_by_key(run, view, scope.wanted, scope.selection) if view.by else None
@@ -183,7 +185,7 @@ def histogram_part(
     keyed: HistogramsByKey | None,
     aspect: Aspect = PLAIN,
 ) -> HistogramPart:
-    """A histogram view's part from its numbers; `keyed` is None where it isn't kept by keys."""
+    """A histogram view's part from its numbers; `keyed` is None if it isn't stored by key."""
     if keyed is None:
         found = {name: bounds for name, q in PERCENTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
@@ -210,7 +212,7 @@ def labelled(
 
 
 def series_of(labels: list[ReportColumn], keyed: HistogramsByKey, rows: Array, own: Array) -> list[Series]:
-    """The histograms of some keys, in this order. own: a mask of those about ebpftop's own processes."""
+    """The histograms of some keys, in this order. own: a mask of the keys about ebpftop's own processes."""
     counts, ours = keyed.counts.tolist(), own.tolist()
     quantiles = {name: _bounds(keyed.groups, q) for name, q in PERCENTILES.items()}
     return [
@@ -258,8 +260,8 @@ def table_part(
     present: Array,
     own: Array,
 ) -> RowsPart:
-    """A table's part: of the rows those whose counters gained anything; in one without counters, those present. own: a
-    mask of those that rankings leave out.
+    """A table's part: the rows whose counters gained anything; without counters, the rows that are present. own: a mask
+    of the rows that rankings leave out.
     """
     values: dict[str, Values] = {**fields, **counters}
     rows = np.flatnonzero(np.any(list(counters.values()), axis=0)) if counters else np.flatnonzero(present)
@@ -281,7 +283,7 @@ def events_part(view: ViewInfo, processes: Mapping[int, Process], chunks: list[C
 
 
 def filtered(part: RowsPart, aspect: Aspect) -> RowsPart:
-    """The rows that hold what a filter looks for."""
+    """The rows that match a filter."""
     if not aspect.query:
         return part
     events = part.kind == "events"

@@ -1,4 +1,4 @@
-"""A span of a tape, or of what a session remembers, in each format there is."""
+"""A span of a tape, or of a session's past, in each of the formats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ebpftop.model.scope import WHOLE, Scope
 
 Format = Literal["html", "csv", "json", "folded", "speedscope", "pprof", "svg", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-WIDTH, EVENTS = 100, 50  # of a text: cells, and events at its end
+WIDTH, EVENTS = 100, 50  # of a text: its width in cells, and the number of events at its end
 
 
 def content(format: Format, taped: Taped, scope: Scope = WHOLE, *, title: str = "") -> bytes:
@@ -43,14 +43,14 @@ def written(
     problem: str = "",
     compared: Compared | None = None,
 ) -> bytes:
-    """The same of what was gathered. source: where it is from. problem: why it isn't whole. compared: on a page."""
+    """`content` for gathered data. source: its origin. problem: why it is incomplete. compared: on a page."""
     if format == "html":
         return html(Page(title, source, list(streams), problem, compared)).encode("utf-8", "backslashreplace")
     return data(format, [each for stream in streams for each in stream.runs])
 
 
 def compared_page(tapes: Sequence[Taped], compared: Compared, scope: Scope = WHOLE, *, title: str) -> bytes:
-    """A page about one tape or two, and the spans of them that are compared."""
+    """A page about one tape or two, and their compared spans."""
     streams = []
     for name, taped in zip(("Before: ", "After: "), tapes, strict=False):
         for at, chapter in enumerate(taped.chapters):
@@ -69,12 +69,10 @@ def compared_page(tapes: Sequence[Taped], compared: Compared, scope: Scope = WHO
 
 
 def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
-    """Runs that were attached, one after the other; in speedscope's and pprof's formats together. svg: the first flame
-    graph.
-    """
+    """Attached runs, one after the other; in speedscope's and pprof's formats together. svg: the first flame graph."""
     attached = [each for each in runs if each.run.loaded is not None]
     found = [span_report(each.run, each.parts, each.losses, each.cost) for each in attached]
-    if format in ("csv", "json", "folded", "speedscope", "pprof"):  # the others say how much they leave out
+    if format in ("csv", "json", "folded", "speedscope", "pprof"):  # the other formats say how much they leave out
         found = [replace(each, parts=list(map(_asked_for, each.parts))) for each in found]
     if format == "pprof":
         return as_pprof(found)
@@ -104,7 +102,7 @@ def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
 
 
 def _asked_for(part: Part) -> Part:
-    """Without ebpftop's own rows, where those aren't shown either."""
+    """A part without ebpftop's own rows, if those aren't shown."""
     return part.others() if part.shown is not None and part.shown.leaves_out else part
 
 

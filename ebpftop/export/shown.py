@@ -1,4 +1,4 @@
-"""What of a view an output is about: in words, and in numbers for programs."""
+"""The scope of an output of a view: in words, and in numbers for programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LATEST = 253402300799 * formatting.NS  # the year 9999, the last that has a dat
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """rows: what narrows or sums them, inert; none where all are there as they are. start_ns, end_ns: realtime of what
-    the span covers, None where that is nothing. seconds: how long it was observed. leaves_out: whether ebpftop's own
-    rows are left out of data too, not only of rankings.
+    """rows: what narrows or sums the rows, inert; empty if all rows are shown unchanged. start_ns, end_ns: realtime of
+    the covered span, None if that is empty. seconds: how long it was observed. leaves_out: whether ebpftop's own rows
+    are left out of data too, not only of rankings.
     """
 
     rows: tuple[str, ...]
@@ -32,12 +32,12 @@ class Shown:
 
     @property
     def words(self) -> str:
-        """What the rows are, `only backup 4711 · by unit`, or `all`."""
+        """The selection of rows, `only backup 4711 · by unit`, or `all`."""
         return " · ".join(self.rows) or "all"
 
     @property
     def line(self) -> str:
-        """All of it. It doesn't end in a number, so that it can't be read as a folded stack."""
+        """The whole scope. It doesn't end in a number, so that it can't be mistaken for a folded stack."""
         if self.start_ns is None or self.end_ns is None:
             return f"{self.words} · no sample"
         observed = f"{formatting.duration(self.seconds * 1e9)} observed"
@@ -48,7 +48,7 @@ class Shown:
 
 
 def rows_of(run: Run, view: ViewInfo, scope: Scope) -> tuple[str, ...]:
-    """What narrows or sums the rows of a view."""
+    """The filters and sums that apply to the rows of a view."""
     aspect = scope.of(run, view)
     said = (
         narrowing(scope.selection, view),

@@ -1,4 +1,4 @@
-"""The report of a span of a run's past. `report.report` is that of its last interval, or of all since attaching."""
+"""The report of a span of a run's past. `report.report` covers its last interval, or everything since attaching."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _OTHERS = Process(id=FOLDED, tgid=0, start_ns=0, comm="(others)")
 
 @dataclass(frozen=True, slots=True)
 class SpanPart:
-    """The part of one view, and the time that it covers. seconds: observed; 0 where only one sample is known.
+    """The part of one view, and the time that it covers. seconds: observed; 0 if only one sample is known.
 
-    events: how many there were, with those that were dropped where nothing narrows the view. dropped: how many those
-    are. folded: rows that stand for several keys.
+    events: their number, including dropped ones if nothing narrows the view. dropped: the number of dropped events.
+    folded: rows that stand for several keys.
     """
 
     view: ViewInfo
@@ -45,14 +45,16 @@ class SpanPart:
 def span_parts(
     run: Run, processes: Mapping[int, Process], scope: Scope = WHOLE, only: ViewInfo | None = None
 ) -> list[SpanPart]:
-    """What each view of a loaded run gained in a span, or only one of them."""
+    """The gain of each view of a loaded run in a span, or of only one of them."""
     if FOLDED not in processes:
         processes = {**processes, FOLDED: _OTHERS}
     return [_part(run, view, processes, scope) for view in run.views if only in (None, view)]
 
 
 def whole(run: Run, wanted: Wanted) -> Span:
-    """A span in which steps of a run end; where none ends in it, the step that it lies in, or if there is none, it."""
+    """A span of whole steps: the steps of a run that end in it; if none does, the step that contains it; otherwise the
+    span itself.
+    """
     past = next(iter(run.pasts.values()), None)
     if isinstance(wanted, Span) and (past is None or len(past.times(wanted))):
         return wanted
@@ -66,7 +68,7 @@ def whole(run: Run, wanted: Wanted) -> Span:
 
 
 def span_report(run: Run, parts: list[SpanPart], losses: Losses, cost: CostNow | None) -> Report:
-    """The same as a report, for the formats that write one."""
+    """The parts as a report, for the formats that write one."""
     assert run.loaded is not None
     starts = [each.span.start for each in parts if each.span]
     ends = [each.span.end for each in parts if each.span]
@@ -87,7 +89,7 @@ def span_report(run: Run, parts: list[SpanPart], losses: Losses, cost: CostNow |
 
 
 def realtime(run: Run, monotonic_ns: int) -> int:
-    """A moment on the other clock, by the run's last sample."""
+    """A moment in realtime, converted by the run's last sample."""
     return monotonic_ns + (run.last.realtime_ns - run.last.monotonic_ns if run.last else 0)
 
 
@@ -115,7 +117,7 @@ def _gained(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: S
 
 
 def _covering(run: Run, aspect: Aspect, wanted: Wanted) -> Wanted:
-    """The span, where growth is shown since a moment the one after that."""
+    """The span; if growth since a moment is shown, the span after that moment."""
     if aspect.since is None or run.last is None:
         return wanted
     return Span(aspect.since, max(aspect.since, min(run.last.monotonic_ns, wanted.end)))
@@ -152,7 +154,7 @@ def _events(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: S
 
 
 def _sampled(run: Run, span: Span) -> Span | None:
-    """What the run's samples cover of a span."""
+    """The part of a span that the run's samples cover."""
     if run.last is None:
         return None
     start, end = max(span.start, run.began_ns), min(span.end, run.last.monotonic_ns)

@@ -30,12 +30,12 @@ class Speedscope(AtEnd):
 
 
 def write_file(out: TextIO, reports: Sequence[Report]) -> None:
-    """One file with the stacks of all."""
+    """Write one file with the stacks of all reports."""
     out.write(json.dumps(as_file(reports), ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
 
 
 def as_file(reports: Sequence[Report]) -> dict[str, Any]:
-    """The file's one object. Each path begins with whose stack it is; a frame's `file` is its module."""
+    """The file's one object. Each path begins with the owner of the stack; a frame's `file` is its module."""
     numbers: dict[StackFrame, int] = {}
     profiles = [_profile(part, numbers) for report in reports for part in stacks_of(report)]
     return {

@@ -1,4 +1,4 @@
-"""The call stacks of a report: whose they are, their frames, and the functions with the greatest counts."""
+"""The call stacks of a report: their owners, their frames, and the functions with the greatest counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ebpftop.model.run import Run
 from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.model.stacks import Profile, StackFrame, samples, shown
 
-_TOLD = 100  # a gap is told of from the hundredth part of the whole on
+_TOLD = 100  # a gap is reported from the hundredth part of the whole on
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
 Row = tuple[Labels, list[Function], int]  # owner, functions outermost first, count
@@ -43,7 +43,7 @@ class Samples:
     times: Array  # realtime ns
     cpus: Array
     owners: list[tuple[int, str]]  # pid and name
-    numbers: list[int]  # of its stack, one a sample
+    numbers: list[int]  # the index of its stack, one a sample
     stacks: list[Array]
     functions: Sequence[Function]
 
@@ -57,9 +57,9 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class StacksPart:
-    """Rows of a stacks view by falling count, without those that gained nothing. columns: whose stacks they are.
+    """Rows of a stacks view by falling count, without those that gained nothing. columns: the owners of the stacks.
 
-    samples: the single ones there are; None where the view has none.
+    samples: the single samples; None if the view has none.
     """
 
     view: ViewInfo
@@ -93,7 +93,9 @@ class StacksPart:
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
     def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[StackFrame, ...], int]]:
-        """Rows of the same `whose` (one a row) and the same functions, at any addresses, as one; greatest first."""
+        """Rows with the same `whose` (one a row) and the same functions, at any addresses, merged into one; greatest
+        first.
+        """
         sums: Counter[tuple[T, tuple[StackFrame, ...]]] = Counter()
         for each, (_, functions, count) in zip(whose, self.rows(), strict=True):
             sums[each, tuple(map(StackFrame.of, functions))] += count
@@ -104,7 +106,7 @@ class StacksPart:
         return list(zip(*(column.values for column in self.columns), strict=True)) or [()] * len(self.profile)
 
     def heads(self) -> list[str]:
-        """Whose stack each row is, a process by its name; empty where the view doesn't distinguish."""
+        """The owner of each row's stack, a process by its name; empty if the view doesn't distinguish owners."""
         named = [column for column in self.columns if column.shown.part != "pid"] or self.columns
         rows = zip(*(column.values for column in named), strict=True)
         return [" ".join(str(value) for value in values if value is not None) for values in rows] or [""] * len(
@@ -118,7 +120,7 @@ class StacksPart:
         return [Top(frames[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
 
     def gaps(self) -> Iterator[tuple[str, str]]:
-        """What is missing in a hundredth and more of it, the most first: as it stands there, and what that means."""
+        """The gaps in at least a hundredth of the whole, the largest first: (the text of the gap, its explanation)."""
         paths, frames = self.profile.paths()
         _, total = paths.totals(len(frames))
         found: Counter[str] = Counter()
@@ -130,13 +132,13 @@ class StacksPart:
 
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope) -> StacksPart:
-    """What a stacks view gained, as it is looked at."""
+    """The gain of a stacks view, in its current aspect."""
     found = part_of(run, view, processes, shown(run, view, scope), scope.of(run, view))
     return replace(found, samples=partial(_samples, run, view, processes)) if view.moments else found
 
 
 def _samples(run: Run, view: ViewInfo, processes: Mapping[int, Process]) -> Samples:
-    """All that are kept."""
+    """All samples that are kept."""
     found = samples(run, view, ALL)
     ahead = run.last.realtime_ns - run.last.monotonic_ns if run.last else 0
     unknown = Process(id=0, tgid=0, start_ns=0)

@@ -1,4 +1,4 @@
-"""A tape read from its beginning to its end: what a report of it says."""
+"""A tape read from beginning to end: the data for a report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HOSTS = 100_000  # samples of the machine: more than a day
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that happened. realtime_ns: None on a tape that holds no sample. what: a short word; text: hostile."""
+    """An event. realtime_ns: None on a tape without a sample. what: a short word; text: untrusted."""
 
     realtime_ns: int | None
     what: str
@@ -34,9 +34,9 @@ class Moment:
 
 @dataclass(slots=True)
 class Trace:
-    """How a run's cumulative losses and costs grew. Moments are monotonic, ascending.
+    """The growth of a run's cumulative losses and costs. Moments are monotonic, ascending.
 
-    based: whether the first ones are what there was before.
+    based: whether the first values are those from before.
     """
 
     based: bool = False
@@ -65,7 +65,7 @@ class Trace:
             column.append(value)
 
     def losses(self, span: Span) -> Losses:
-        """What was lost in the span."""
+        """The losses in the span."""
         before, after = self._losses_at(span.start), self._losses_at(span.end)
         names = Losses.__struct_fields__
         return Losses(**{name: max(0, getattr(after, name) - getattr(before, name)) for name in names})
@@ -77,7 +77,9 @@ class Trace:
         return self._losses[at - 1][1] if at else Losses()
 
     def cost(self, span: Span) -> CostNow | None:
-        """What the programs cost in the span; the share of a CPU is that of the time since the kernel accounts it."""
+        """The cost of the programs in the span; the share of a CPU covers the time since the kernel has accounted for
+        it.
+        """
         moments = self._costs[0]
         first, last = bisect_right(moments, span.start) - 1, bisect_right(moments, span.end) - 1
         if last < 0:
@@ -95,7 +97,7 @@ class Trace:
 
 
 class Chapter:
-    """One stream of frames: a session, and what happened in it. A tape has several where the collector was restarted.
+    """One stream of frames: a session, and its events. A tape has several if the collector was restarted.
 
     began_ns: realtime of the tape's beginning; None before the first sample. origin_ns: monotonic, the same.
     """
@@ -105,11 +107,11 @@ class Chapter:
         self.traces: dict[int, Trace] = {}
         self.began_ns: int | None = None
         self.origin_ns: int | None = None
-        self.unnoticed = 0  # moments beyond those kept
+        self.unnoticed = 0  # number of moments beyond those kept
         self._moments: list[tuple[int | None, str, str]] = []
 
     def take(self, at: int, frame: AnyFrame) -> None:
-        """Add a frame that came `at` ns after the tape's beginning. Raises `BadFrame`."""
+        """Add a frame that arrived `at` ns after the tape's beginning. Raises `BadFrame`."""
         if isinstance(frame, Cost):
             self.trace(frame.run).spent(frame)
             frame = msgspec.structs.replace(frame, programs=[])
@@ -136,7 +138,7 @@ class Chapter:
 
     @classmethod
     def of(cls, session: Session) -> Chapter:
-        """What a session knows by now; losses and costs are those since attaching."""
+        """The current contents of a session; losses and costs are those since attaching."""
         found = cls(session)
         found.began_ns = found.ahead or None
         failures = list(session.failures)
@@ -160,7 +162,7 @@ class Chapter:
             self.unnoticed += 1
 
     def moments(self) -> list[Moment]:
-        """What happened, and the marks, in order."""
+        """Events and marks, in order."""
         began = self.began_ns
         found = [
             Moment(None if began is None or at is None else began + at, what, text) for at, what, text in self._moments
@@ -171,7 +173,7 @@ class Chapter:
 
     @property
     def sampled(self) -> Span | None:
-        """From the first sample of any run to the last."""
+        """The span from the first sample of any run to the last."""
         runs = [run for run in self.runs() if run.last is not None]
         if not runs:
             return None
@@ -184,7 +186,9 @@ class Chapter:
         return last.realtime_ns - last.monotonic_ns if last else 0
 
     def moment(self, when: float | time) -> int:
-        """Monotonic ns of so many seconds after the tape's beginning, or of the next such time of day after it."""
+        """Monotonic ns of a time given in seconds after the tape's beginning, or of the next such time of day
+        after it.
+        """
         origin = self.origin_ns or 0
         if not isinstance(when, time):
             return origin + round(when * 1e9)
@@ -200,7 +204,7 @@ class Chapter:
 
 @dataclass(slots=True)
 class Taped:
-    """chapters: those with anything in them. problem: why the tape is incomplete, in one line, else ""."""
+    """chapters: the non-empty ones. problem: why the tape is incomplete, in one line, else ""."""
 
     name: str
     chapters: list[Chapter] = field(default_factory=list)
@@ -208,7 +212,7 @@ class Taped:
 
 
 def read(reader: TapeReader) -> Taped:
-    """Read a whole tape; what follows damage is left out, and `problem` says so."""
+    """Read a whole tape; data after damage is left out, and `problem` says so."""
     taped = Taped(reader.name)
     try:
         for at, frame in reader:

@@ -1,4 +1,4 @@
-"""What a format has no place for is told beside it."""
+"""Reports what a format has no place for on a second stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ebpftop.model.failure import Failure
 
 
 class Telling:
-    """Of a format: marks and failures are lines on `err`."""
+    """A format that writes marks and failures as lines on `err`."""
 
     def __init__(self, err: TextIO) -> None:
         self._err = err

@@ -35,16 +35,16 @@ class TextReport:
         self._out, self._err = out, err
         self._width = width or layout.terminal_width(out)  # None: as wide as it needs
         self._bars = layout.bars_for(out)
-        self._blank = True  # whether the line before is empty, or there is none
-        self._losses = Losses()  # as last written
+        self._blank = True  # whether the previous line is empty, or there is none
+        self._losses = Losses()  # last written
         self._explained: set[str] = set()  # gaps in call stacks, each once
-        self._places: dict[str, set[str]] = {}  # by event view, columns of places in which a process has run
+        self._places: dict[str, set[str]] = {}  # by event view, the columns for places in which a process has run
         self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
 
     def report(self, report: Report) -> None:
-        """The report of one interval. Events follow each other without headings, unless more was lost.
+        """Write the report of one interval. Events follow each other without headings, unless more was lost.
 
-        Of a run that is being detached only events are written: the summary with the numbers follows.
+        For a run that is being detached, only events are written: the summary with the numbers follows.
         """
         if not report.seconds and not any(_gained(part) for part in report.parts):
             return  # just attached
@@ -65,13 +65,13 @@ class TextReport:
         self._out.flush()
 
     def failed(self, failure: Failure) -> None:
-        """The whole of it, with the log, on `err`."""
+        """Write the whole failure, with the log, on `err`."""
         look = look_of(self._err)
         title = f"ebpftop: {failure.headline}"
         self._err.write(failure_text.as_text(failure, look, title=title, log=True) + "\n")
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """The whole run; of events (view → number) only the count."""
+        """Write the whole run; for events (view → number) only their count."""
         self._write()
         self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
         for part in report.parts:
@@ -221,7 +221,7 @@ class TextReport:
             each for each in picked if each.shown.id in told
         ]
         columns = [_column(each, None) for each in picked]
-        known = None if new else self._events.get(part.view.name)  # a new column comes with another header
+        known = None if new else self._events.get(part.view.name)  # a new column needs a new header
         widths = layout.widths(columns, known)
         self._events[part.view.name] = widths
         grid = layout.grid(columns, self._width, widths)
@@ -230,7 +230,7 @@ class TextReport:
 
 
 def _own(part: RowsPart) -> str:
-    """What ebpftop's own rows add up to in the counter that orders the rows, else how many they are."""
+    """The sum of ebpftop's own rows in the counter that orders the rows, else their number."""
     rows = np.flatnonzero(part.own).tolist()
     by = part.view.sort or next(iter(part.view.counters), None)
     found = next((each for each in part.columns if each.shown.id == by and by in part.view.counters), None)
@@ -267,6 +267,6 @@ def _quantiles(histogram: Histogram, unit: str) -> str:
 
 
 def _losses(losses: Losses) -> list[str]:
-    """What the numbers miss: always `lost`, the others if they aren't 0."""
+    """What is missing from the numbers: always `lost`, the others if they aren't 0."""
     words = {"lost": losses.lost, "map full": losses.map_full, "evicted": losses.evicted, "missed": losses.missed}
     return [f"{what} {formatting.count(count)}" for what, count in words.items() if count or what == "lost"]

@@ -1,4 +1,4 @@
-"""A verdict as what `ebpftop triage --json` prints, in at most 4 KiB, and as text to paste into a chat."""
+"""A verdict as JSON for `ebpftop triage --json`, in at most 4 KiB, and as text to paste into a chat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ebpftop.stats import formatting
 LIMIT = 4096  # bytes
 _TEXT, _SENTENCE = 120, 240  # bytes of a name, and of a measure in words
 _EVIDENCE = 6  # of a finding
-_WHOLE = 0.6  # of the time: threads are looked at when it begins, and once more before it ends
+_WHOLE = 0.6  # of the time: threads are read at the beginning, and once more before the end
 
 _MEANT = {name: f" ({os.strerror(number)})" for number, name in errno.errorcode.items()}  # "ENOSPC": " (No space …)"
 
@@ -104,7 +104,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def triaged(
     found: Verdict, hello: Hello | None, source: str, problem: str = "", threads: Threads | None = None
 ) -> Triage:
-    """source: the tape's name, or what else it is from. problem: why it isn't whole. threads: their last reading."""
+    """source: the tape's name, or another origin. problem: why the data is incomplete. threads: their last reading."""
     stuck = hung(threads, _brief)
     whole = Triage(
         source=_brief(source),
@@ -129,7 +129,7 @@ def triaged(
 
 
 def _fitted(whole: Triage) -> Triage:
-    """With less evidence, then fewer findings, until JSON and text fit."""
+    """The triage with less evidence, then fewer findings, until JSON and text fit."""
     found = whole
     while max(len(encoded(found)), len(as_text(found).encode())) > LIMIT:
         findings = list(found.findings)
@@ -145,7 +145,7 @@ def _fitted(whole: Triage) -> Triage:
 
 
 def _least(found: Triage) -> Triage:
-    """Only what was found first, whatever names there are."""
+    """Only the first finding, however long names are."""
     findings = [replace(each, evidence=each.evidence[:1], doubts=[], more=[]) for each in found.findings[:1]]
     stuck = found.hung and found.hung[:1]
     return replace(found, findings=findings, hung=stuck, probes=[], doubts=[], lost={}, missing={}, cut=found.cut + 1)
@@ -178,7 +178,7 @@ def _found(found: Finding, ahead: int, cpus: int) -> Found:
 
 
 def _command(more: Next) -> str:
-    """Root there comes from ssh or sudo there."""
+    """The command to run; ssh or sudo gives root on the other host."""
     begin = ("ebpftop run --host", more.host) if more.host else ("sudo ebpftop run",)
     return " ".join((*begin, more.probe, *(f"-p {name}={value}" for name, value in more.params.items())))
 
@@ -311,7 +311,9 @@ def _lines(found: Triage) -> Iterator[str]:
 
 
 def _is_worst(found: Triage) -> bool:
-    """Whether the threads that don't go on come first: nothing else was found, or they wait as long as was looked."""
+    """Whether the threads that make no progress come first: there are no other findings, or they have waited for the
+    whole observed time.
+    """
     stuck = [each for each in found.hung or () if each.state != STOPPED]
     whole = _WHOLE * (found.to_ns - found.from_ns)
     return bool(stuck) and (not found.findings or any((each.for_ns or 0) >= whole for each in stuck))
@@ -325,7 +327,7 @@ def _hung_lines(found: Triage) -> Iterator[str]:
 
 
 def _brief(text: str, most: int = _TEXT) -> str:
-    """Inert, and short."""
+    """An inert, short text."""
     text = inert(text)
     raw = text.encode("utf-8", "replace")
     return text if len(raw) <= most else raw[: most - 3].decode("utf-8", "ignore") + "…"

@@ -1,4 +1,4 @@
-"""What stands out while probes run for a while."""
+"""Finds what stands out while probes run for a while."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ebpftop.model.triage.verdict import verdict
 
 _HOSTS = 100_000
 _EVENTS = 200_000
-LATE = 0.7  # of the time, after which threads are looked at once more
+LATE = 0.7  # of the time, after which threads are read once more
 
 
 async def run(
@@ -52,7 +52,7 @@ async def run(
             if isinstance(frame, Refused):
                 refused = frame.error
             if found is None and (isinstance(frame, Detaching) or (isinstance(frame, Detached) and not frame.reason)):
-                found = verdict(session)  # what comes while programs end one by one says less
+                found = verdict(session)  # before programs end one by one, which would distort it
     except (SourceEnded, BadFrame) as error:
         print(f"ebpftop: {inert(str(error))}", file=err)
         return FAILED

@@ -1,1 +1,1 @@
-"""Passing descriptors and facts about them between processes: the messages, and their transport."""
+"""Passes descriptors and facts about them between processes: the messages, and their transport."""

@@ -13,14 +13,14 @@ UNREADABLE = "?"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
-    """Base of what travels beside descriptors."""
+    """Base class of the messages that accompany descriptors."""
 
 
 # ---------------------------------------------------------------- a root task to the collector
 
 
 class Progress(Message, frozen=True, kw_only=True):
-    """The stage a load is in, and the milliseconds of those done."""
+    """The current stage of a load, and the milliseconds of each completed stage."""
 
     stage: Stage
     stages: list[tuple[str, float]] = []
@@ -40,7 +40,7 @@ class Handover(Message, frozen=True, kw_only=True):
 
 
 class LoadFailed(Message, frozen=True, kw_only=True):
-    """A load failed, as its loader reports."""
+    """A load failed, as reported by its loader."""
 
     outcome: Failed
 
@@ -56,13 +56,13 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surveyed(Message, frozen=True, kw_only=True):
-    """The whole catalog tried against this kernel."""
+    """The result of trying the whole catalog on this kernel."""
 
     found: list[Availability]
 
 
 class RunTimesOn(Message, frozen=True, kw_only=True):
-    """The kernel counts program run times until the one descriptor that comes along is closed."""
+    """The kernel counts program run times until the one accompanying descriptor is closed."""
 
 
 class ProgramsRead(Message, frozen=True, kw_only=True):
@@ -72,7 +72,9 @@ class ProgramsRead(Message, frozen=True, kw_only=True):
 
 
 class ProcessRead(Message, frozen=True, kw_only=True):
-    """An answer to `RequestProcess`. whole: no other one follows; what an earlier one lacks could hold up a reader."""
+    """An answer to `RequestProcess`. whole: no other answer follows; an earlier one lacks the facts that could block
+    the reader.
+    """
 
     facts: ProcessFacts
     whole: bool
@@ -85,7 +87,7 @@ class ThreadsRead(Message, frozen=True, kw_only=True):
 
 
 class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """How its runtime calls a container, "" where that isn't known. Text is hostile, and short. pod: with namespace, as
+    """A runtime's names for a container, "" if unknown. The text is untrusted, and short. pod: with namespace, as
     `shop/cart-0`.
     """
 
@@ -96,16 +98,16 @@ class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainersRead(Message, frozen=True, kw_only=True):
-    """The answer to `RequestContainers`: those of which something is known."""
+    """The answer to `RequestContainers`: the containers about which something is known."""
 
     containers: list[ContainerFacts]
 
 
 class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
-    `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`. symbol: the name as the file has it,
-    where that is another. why: why there is no name, in `base.gaps`'s words. lines: triples of u32, little endian, by
-    address: distance from `start`, index of `files`, line of the code from there on.
+    `base`. mapped: identifies what is mapped there, see `kernel.mappings.Mappings.identity`. symbol: the name in the
+    file, if that differs. why: why there is no name, in the words of `base.gaps`. lines: triples of u32, little endian,
+    by address: distance from `start`, index of `files`, line of the code from there on.
     """
 
     start: int
@@ -121,10 +123,12 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The functions of one process, by the `id` of its `Addresses`. An address outside all ranges has no known one.
+    """The functions of one process, by the `id` of its `Addresses`. An address outside all ranges has no known
+    function.
 
-    again: the known addresses that were looked up again, as what they lie in may have changed. mapped: addresses of
-    which only that was requested, by what is mapped there. perf_map: the version of its perf map, for the next request.
+    again: the known addresses that were looked up again, as the memory they lie in may have changed. mapped: what is
+    mapped at the addresses for which only that was requested. perf_map: the version of its perf map, for the next
+    request.
     """
 
     id: int
@@ -135,9 +139,9 @@ class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
 
 
 class Symbols(Message, frozen=True, kw_only=True):
-    """The answer to `RequestSymbols`; processes that are gone are left out.
+    """The answer to `RequestSymbols`; it leaves out processes that are gone.
 
-    problems: which file's names are missing and why, a line each. cpu_seconds: what it took.
+    problems: the files whose names are missing and why, a line each. cpu_seconds: the CPU time it took.
     """
 
     kernel: list[SymbolRange]
@@ -147,12 +151,12 @@ class Symbols(Message, frozen=True, kw_only=True):
 
 
 class MemoryEventsOpened(Message, frozen=True, kw_only=True):
-    """The answer to `RequestMemoryEvents`. Descriptors: one a CPU, turned off (`kernel.memory_events`)."""
+    """The answer to `RequestMemoryEvents`. Descriptors: one a CPU, disabled (`kernel.memory_events`)."""
 
 
 class CodeRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Executable memory, `start` <= address < `end`. file: what is mapped there, whose address 0 would be at `base`;
-    empty for memory of no file, `UNREADABLE` for a file that can't be read.
+    """Executable memory, `start` <= address < `end`. file: the file mapped there, whose address 0 would be at `base`;
+    empty for memory without a file, `UNREADABLE` for a file that can't be read.
     """
 
     start: int
@@ -169,8 +173,9 @@ class ProgramCode(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class PythonBuild(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The CPython in a file: the address of its `_PyRuntime`, its version 3.`minor`, and where in that the first of its
-    interpreters is, and in one of these the next one and the first thread. problem: why its functions can't be known.
+    """The CPython in a file: the address of its `_PyRuntime`, its version 3.`minor`, the offset in `_PyRuntime` of the
+    first interpreter, and the offsets in an interpreter of the next one and of the first thread. problem: why its
+    functions can't be known.
     """
 
     runtime: int = 0
@@ -182,9 +187,10 @@ class PythonBuild(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Of one file, `.eh_frame_hdr` and `.eh_frame`, in this order in a sealed memfd: addresses and sizes in bytes.
+    """The unwind tables of one file, `.eh_frame_hdr` and `.eh_frame`, in this order in a sealed memfd: addresses and
+    sizes in bytes.
 
-    A file without has sizes of 0 and no descriptor. python: the interpreter in it, if there is one.
+    A file without tables has sizes of 0 and no descriptor. python: the interpreter in it, if there is one.
     """
 
     file: str
@@ -196,8 +202,8 @@ class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class CodeRead(Message, frozen=True, kw_only=True):
-    """The answer to `RequestCode`. Programs that are no more are left out, and files that are known. Descriptors: one
-    per file with tables, in this order. cpu_seconds: what it took.
+    """The answer to `RequestCode`. It leaves out programs that are gone, and known files. Descriptors: one per file
+    with tables, in this order. cpu_seconds: the CPU time it took.
     """
 
     programs: list[ProgramCode]
@@ -206,7 +212,7 @@ class CodeRead(Message, frozen=True, kw_only=True):
 
 
 class TaskFailed(Message, frozen=True, kw_only=True):
-    """A root task could not do its work; one line."""
+    """A root task could not do its work; one line says why."""
 
     error: str
 
@@ -216,7 +222,7 @@ class TaskFailed(Message, frozen=True, kw_only=True):
 
 class RequestLoad(Message, frozen=True, kw_only=True):
     """Collector to supervisor: load this probe as that run. request: the consumer's number for it, 0 for a load that
-    the collector wants itself.
+    the collector itself requests.
     """
 
     run: int
@@ -238,7 +244,7 @@ class RequestPrograms(Message, frozen=True, kw_only=True):
 
 
 class RequestProcess(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: read what /proc says of the process that began then, in ns since boot."""
+    """Collector to supervisor: read the facts in /proc about the process with this start, in ns since boot."""
 
     run: int
     tgid: int
@@ -252,8 +258,8 @@ class RequestThreads(Message, frozen=True, kw_only=True):
 
 
 class RequestContainers(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: read how containers are called. ids: of 64 hexadecimal digits each, with the number of
-    the user who runs it, "" for the machine's own.
+    """Collector to supervisor: read the runtimes' names for containers. ids: of 64 hexadecimal digits each, with the
+    number of the user who runs the container, "" for the machine's own.
     """
 
     run: int
@@ -263,8 +269,8 @@ class RequestContainers(Message, frozen=True, kw_only=True):
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses in one process. `id` is the requester's name for it; `start_ns` its start, in ns since boot.
 
-    known: addresses that have been looked up before, by what was mapped there (`SymbolRange.mapped`). perf_map: the
-    version of the perf map then. They are looked up again if that has changed.
+    known: addresses that have been looked up before, by the identity of what was mapped there (`SymbolRange.mapped`).
+    perf_map: the version of the perf map then. Addresses are looked up again if what they depend on has changed.
     """
 
     id: int
@@ -276,8 +282,9 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offsets(msgspec.Struct, frozen=True, kw_only=True):
-    """Places in a file that processes which have ended had mapped at `path`. `id` is the requester's name for it.
-    device, inode: as in /proc/PID/maps. The answer's `perf_map` is when it was changed last, in ns of the wall clock.
+    """Offsets in a file that processes which have ended had mapped at `path`. `id` is the requester's name for it.
+    device, inode: as in /proc/PID/maps. The answer's `perf_map` is the time of the file's last change, in ns of the
+    wall clock.
     """
 
     id: int
@@ -288,10 +295,11 @@ class Offsets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestSymbols(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: find the functions that contain these addresses, and these places in files, which are
-    answered as processes whose addresses are the places.
+    """Collector to supervisor: find the functions that contain these addresses and these offsets in files. For offsets,
+    the answer has the form of a process whose addresses are the offsets.
 
-    names: if false, only what is mapped there, which costs little; names only of what is there no longer.
+    names: if false, the answer says only what is mapped there, which costs little, and has names only for mappings that
+    are gone.
     """
 
     run: int
@@ -302,14 +310,14 @@ class RequestSymbols(Message, frozen=True, kw_only=True):
 
 
 class RequestMemoryEvents(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: have the kernel report what processes map."""
+    """Collector to supervisor: have the kernel report the mappings that processes make."""
 
     run: int
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process executes: its start in ns since boot, and where its code and its stack begin, which tells one
-    program from the next in the same process. `id` is the requester's name for it.
+    """A program that a process executes: its start in ns since boot, and the beginning of its code and its stack, which
+    distinguish successive programs in the same process. `id` is the requester's name for it.
     """
 
     id: int
@@ -320,8 +328,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestCode(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: read where the code of these programs lies, and its files' unwind tables. known: files
-    whose tables aren't needed.
+    """Collector to supervisor: read the locations of the code of these programs, and its files' unwind tables. known:
+    files whose tables aren't needed.
     """
 
     run: int
@@ -330,7 +338,7 @@ class RequestCode(Message, frozen=True, kw_only=True):
 
 
 class Channel(Message, frozen=True, kw_only=True):
-    """Supervisor to collector: the one descriptor is where that task reports."""
+    """Supervisor to collector: the task reports on the one descriptor."""
 
     run: int
 
@@ -343,7 +351,7 @@ class Refusal(Message, frozen=True, kw_only=True):
 
 
 class Reread(Message, frozen=True, kw_only=True):
-    """Supervisor to collector: this is the catalog from now on. A `Surveyed` reports which probes run here."""
+    """Supervisor to collector: the catalog from now on. A `Surveyed` reports which probes run here."""
 
     catalog: Catalog
 
@@ -351,7 +359,7 @@ class Reread(Message, frozen=True, kw_only=True):
 class TaskEnded(Message, frozen=True, kw_only=True):
     """Supervisor to collector: a task's process ended without having done its work.
 
-    error: one line. output: what it, the compiler and libbcc wrote to stderr.
+    error: one line. output: the stderr of the process, the compiler and libbcc.
     """
 
     run: int
@@ -359,7 +367,7 @@ class TaskEnded(Message, frozen=True, kw_only=True):
     output: str
 
     def outcome(self, stage: Stage, text: str) -> Failed:
-        """The outcome of a load that was at this stage; `text` is the author's C."""
+        """The outcome of a load that failed at this stage; `text` is the author's C."""
         failed: FailedStage = "compile" if stage in ("types", "compile") else "load"
         return Failed(stage=failed, error=self.error, text=text, log=self.output)
 

@@ -1,9 +1,10 @@
-"""Messages and descriptors between processes.
+"""Sends messages and descriptors between processes.
 
-One message is one datagram on a `SOCK_SEQPACKET` pair: the message itself, or, when it is large, a memfd that holds it.
-Its descriptors follow in datagrams of at most 250, since the kernel takes 253 a message. A receiver that is cut short
-(`MSG_CTRUNC`, a vanished sender) raises `TransportError` and closes what had come. A receiver states how much it takes;
-reading a memfd never blocks, and nothing else is read: it must be sealed, which no other file can be.
+One message is one datagram on a `SOCK_SEQPACKET` pair: the message itself, or a memfd that contains it if it is large.
+Its descriptors follow in datagrams of at most 250, because the kernel accepts 253 a message. If a message is cut short
+(`MSG_CTRUNC`, a vanished sender), the receiver raises `TransportError` and closes the descriptors that had arrived. A
+receiver states how much it accepts. Reading a memfd never blocks, and a receiver reads nothing else: the file must be
+sealed, which no other kind of file can be.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _encode = msgspec.msgpack.encode
 
 @cache
 def _decoder(kind: Any) -> Callable[[bytes], Any]:
-    """Made when it is first needed: that of messages takes milliseconds."""
+    """A decoder, created when it is first needed: creating the one for messages takes milliseconds."""
     return msgspec.msgpack.Decoder(kind).decode
 
 
@@ -66,7 +67,7 @@ def send(to: socket.socket, message: Message, descriptors: Sequence[int] = ()) -
 
 
 def _packets(message: Message, descriptors: Sequence[int]) -> tuple[int, list[tuple[bytes, list[int]]]]:
-    """A memfd, the caller's to close, or -1; and the datagrams."""
+    """A memfd, which the caller closes, or -1; and the datagrams."""
     body: bytes | None = _encode(message)
     outgoing = list(descriptors)
     memfd = -1
@@ -87,7 +88,7 @@ def _sealed(body: bytes) -> int:
 
 
 class Sender:
-    """The sending end of a non-blocking socket. What the socket doesn't take yet waits here, in order."""
+    """The sending end of a non-blocking socket. Datagrams that the socket doesn't accept yet wait here, in order."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -95,7 +96,7 @@ class Sender:
         self._waiting: deque[tuple[bytes, list[int]]] = deque()
 
     def __len__(self) -> int:
-        """Datagrams that wait; there are at most a few for each message."""
+        """The number of waiting datagrams; there are at most a few for each message."""
         return len(self._waiting)
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
@@ -107,7 +108,7 @@ class Sender:
         self.flush()
 
     def flush(self) -> None:
-        """Send what the socket takes. Raises `OSError` when the other side is gone."""
+        """Send as much as the socket accepts. Raises `OSError` when the other side is gone."""
         while self._waiting:
             data, fds = self._waiting[0]
             try:
@@ -115,14 +116,14 @@ class Sender:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno == errno.ETOOMANYREFS:  # as many descriptors as may be open are on their way
+                if error.errno == errno.ETOOMANYREFS:  # as many descriptors as may be open are in transit
                     return
                 raise
             self._waiting.popleft()
             close_all(fds)
 
     def close(self) -> None:
-        """Give up what waits. The socket stays open."""
+        """Discard the waiting datagrams. The socket stays open."""
         for _, fds in self._waiting:
             close_all(fds)
         self._waiting.clear()
@@ -135,7 +136,7 @@ def _duplicate(descriptor: int) -> int:
 class Receiver:
     """The receiving end of one socket; works on blocking and on non-blocking sockets.
 
-    most, largest: how many descriptors and how many bytes a message may have.
+    most, largest: the maximum numbers of descriptors and of bytes in a message.
     """
 
     def __init__(self, sock: socket.socket, *, most: int = _MOST, largest: int = _LARGEST) -> None:
@@ -179,7 +180,7 @@ class Receiver:
             raise TransportError(f"a message does not decode: {error}") from None
 
     def _read(self, memfd: int) -> bytes:
-        """The contents of a memfd that can't change any more. Raises `OSError`."""
+        """The contents of a memfd that can no longer change. Raises `OSError`."""
         if fcntl.fcntl(memfd, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
             raise OSError(errno.EPERM, "the message's file is not sealed")
         size = os.fstat(memfd).st_size
@@ -214,7 +215,7 @@ class Receiver:
             raise TransportError("a datagram that should bring descriptors brought none")
 
     def close(self) -> None:
-        """Close the descriptors of a message that never became whole, and the socket."""
+        """Close the socket, and the descriptors of an incomplete message."""
         close_all(self._descriptors)
         self._descriptors = []
         self._header = None

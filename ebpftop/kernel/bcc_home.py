@@ -1,7 +1,7 @@
-"""Finding the distribution's bcc package without importing it.
+"""Finds the distribution's bcc package without importing it.
 
-PyPI's package of that name is unrelated. The real one is pure Python over libbcc and imports into any CPython 3; root
-imports it only from a directory that nobody else can write to.
+PyPI's package of that name is unrelated. The real one is pure Python over libbcc and can be imported into any CPython
+3; root imports it only from a directory that nobody else can write to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PATTERNS = (
 def find() -> Path:
     """The package's directory: the distribution's directories first, then `sys.path`. Raises `KernelLacks`.
 
-    For root, and for who may trace without, it must be writable by root only.
+    For root, and for users who may trace without root, only root may be able to write to it.
     """
     real = [package for package in _candidates() if is_real(package)]
     if not real:

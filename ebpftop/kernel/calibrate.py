@@ -1,4 +1,4 @@
-"""Measuring an attachment's overhead besides its program's run time, which the kernel doesn't account.
+"""Measures an attachment's overhead in addition to its program's run time; the kernel doesn't account for it.
 
 A uprobe stops the process with a breakpoint, which can take hundreds of times as long as the program itself.
 """

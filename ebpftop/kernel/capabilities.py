@@ -28,34 +28,34 @@ COSTS = {
     "CAP_SYS_PTRACE": "no names of functions in other users' processes",
 }
 """What lacking each costs, for who may trace at all."""
-FILE_RIGHTS = ("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")  # to open what the user may not
+FILE_RIGHTS = ("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")  # to open files that the user may not
 
 _VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def held() -> frozenset[str]:
-    """The effective ones."""
+    """The effective capabilities."""
     effective, _, _ = _get()
     return frozenset(name for name, number in NUMBERS.items() if effective >> number & 1)
 
 
 def may_trace() -> bool:
-    """Whether programs may be loaded and attached: CAP_SYS_ADMIN includes the two that this takes. Where they don't
-    suffice, a trial tells.
+    """Whether programs may be loaded and attached: CAP_SYS_ADMIN includes the two required capabilities. A trial shows
+    whether they suffice.
     """
     own = held()
     return "CAP_SYS_ADMIN" in own or {"CAP_BPF", "CAP_PERFMON"} <= own
 
 
 def lacking() -> dict[str, str]:
-    """Those of `COSTS` that aren't effective, with what that costs."""
+    """The capabilities in `COSTS` that aren't effective, with the consequence of lacking each."""
     own = held()
     return {name: cost for name, cost in COSTS.items() if name not in own}
 
 
 def keep(names: Collection[str]) -> None:
-    """Give up all others for good. `names`: those to keep as far as they are permitted."""
+    """Permanently drop all others. `names`: those to keep, as far as they are permitted."""
     _, permitted, _ = _get()
     kept = permitted & _mask(names)
     _set(kept, kept, 0)
@@ -63,7 +63,7 @@ def keep(names: Collection[str]) -> None:
 
 @contextlib.contextmanager
 def without(names: Collection[str]) -> Iterator[None]:
-    """Do without these for a while."""
+    """Drop these temporarily."""
     effective, permitted, inheritable = _get()
     _set(effective & ~_mask(names), permitted, inheritable)
     try:

@@ -1,7 +1,7 @@
 """Macros that kernel C uses, by name. BTF doesn't contain macros.
 
-A source gets only those it mentions. All are part of the kernel's interface to user space, or unchanged since 5.15,
-the oldest supported. Enumerators come from BTF instead.
+A source gets only the macros that it mentions. All are part of the kernel's interface to user space, or unchanged since
+5.15, the oldest supported version. Enumerators come from BTF instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ _SOCK_COMMON = ("family", "num", "dport", "rcv_saddr", "daddr", "v6_rcv_saddr", 
 
 
 def _function(result: str, name: str, parameter: str, body: str) -> str:
-    """BCC doesn't rewrite dereferences inside a macro, so macros that may get one are functions here."""
+    """C for a function in place of a macro. BCC doesn't rewrite dereferences inside a macro, so macros whose argument
+    may be a dereference are functions here.
+    """
     return f"static inline __attribute__((always_inline)) {result} {name}({parameter}) {{ return {body}; }}"
 
 
@@ -25,7 +27,7 @@ _VALUES = {
     "PATH_MAX": "4096",
     "TASK_COMM_LEN": "16",
     "DISK_NAME_LEN": "32",
-    "DNAME_INLINE_LEN": "32",  # of d_iname, at least
+    "DNAME_INLINE_LEN": "32",  # the minimum size of d_iname
     "SCM_RIGHTS": "1",
     "NSEC_PER_USEC": "1000L",
     "NSEC_PER_MSEC": "1000000L",

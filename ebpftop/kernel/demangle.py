@@ -1,8 +1,8 @@
-"""Names of C++, Rust and Go functions as their authors wrote them. C++'s format: the Itanium C++ ABI.
+"""Demangles names of C++, Rust and Go functions. C++'s format: the Itanium C++ ABI.
 
-A name of C++ refers to its own parts, and parts hold references: 300 bytes can unfold to more than any memory holds,
-in C that no exception interrupts. Names with more than a few references are unfolded in a child process, which the
-kernel ends when a name takes too long.
+A C++ name refers to its own parts, and parts contain references: 300 bytes can expand to more than any memory holds, in
+C that no exception interrupts. Names with more than a few references are demangled in a child process, which the kernel
+kills if a name takes too long.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 from ebpftop.kernel import go_names, rust_names
 
 _LONGEST = 2048  # characters of a mangled name
-_REFERENCE = re.compile(r"S[0-9A-Z]*_|T[0-9]*_|D[pv]")  # each doubles the text at most, or repeats it
-_FEW = 12  # references: no more than some MiB of text
-_SECONDS = 0.2  # of processor time for one name
-_CHILDREN = 8  # that are ended for one name each; what is left then stays mangled
+_REFERENCE = re.compile(r"S[0-9A-Z]*_|T[0-9]*_|D[pv]")  # each at most doubles the text, or repeats it
+_FEW = 12  # references: they expand to a few MiB of text at most
+_SECONDS = 0.2  # of CPU time for one name
+_CHILDREN = 8  # killed for one name each; the remaining names then stay mangled
 _LONGEST_PLAIN = 4096  # characters
 _LENGTH = struct.Struct("<I")
 _HASH = re.compile(r"::h[0-9a-f]{16}$")  # of a Rust function
@@ -31,8 +31,8 @@ _ESCAPES = {"SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "R
 
 
 def demangle(names: Collection[str]) -> dict[str, str]:
-    """Plain names by mangled ones, cut after 4,096 characters; a name stays itself where it is not mangled, in a way
-    unknown here, or so that it takes too long.
+    """Demangled names by mangled ones, cut after 4,096 characters. A name stays unchanged if it isn't mangled, has an
+    unknown format, or takes too long.
     """
     references = {name: len(_REFERENCE.findall(name)) if name.startswith("_Z") else 0 for name in names}
     plain = {name: _demangled(name) for name, count in references.items() if count <= _FEW}
@@ -41,14 +41,14 @@ def demangle(names: Collection[str]) -> dict[str, str]:
         done = _in_child(rest) if rest else []
         plain.update(zip(rest, done, strict=False))
         rest = rest[len(done) :]
-        if rest:  # the first of them ended the child
+        if rest:  # the first of them killed the child
             plain[rest[0]] = rest[0]
             del rest[0]
     return plain | {name: name for name in rest}
 
 
 def _in_child(names: list[str]) -> list[str]:
-    """Plain names, as far as a child gets."""
+    """Demangled names, as many as a child completes."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -86,7 +86,7 @@ def _demangled(name: str) -> str:
 
 
 def _cxx(name: str) -> str:
-    """C++, and Rust as it was before; empty where it is neither."""
+    """Demangle C++ or legacy Rust; empty if the name is neither."""
     library = _library()
     if library is None:
         return ""

@@ -1,4 +1,4 @@
-"""Testing what this machine can trace, with a remedy for each failure.
+"""Tests what this machine can trace, with a remedy for each failure.
 
 Checks that load a library or need private mounts run in a child process.
 """
@@ -68,7 +68,7 @@ def _privilege() -> Check:
 
 
 def _capabilities() -> Check:
-    """Another user than root."""
+    """Check the capabilities of a user other than root."""
     user = f"uid {os.geteuid()}"
     if not capabilities.may_trace():
         return Check("privilege", False, user, AS_ROOT)
@@ -86,7 +86,7 @@ def _lockdown() -> Check:
         return Check("lockdown", True, "not in use", "")
     match = re.search(r"\[(\w+)\]", text)
     level = match[1] if match else "none"
-    if level != "confidentiality":  # "integrity" allows reading kernel memory
+    if level != "confidentiality":  # "integrity" still allows reading kernel memory
         return Check("lockdown", True, level, "")
     return Check("lockdown", False, level, "boot with lockdown=integrity: confidentiality blocks reading kernel memory")
 
@@ -148,7 +148,7 @@ def _tracefs() -> Check:
 
 
 def _installation() -> Check:
-    """Anyone who can change the program's files can change what root runs."""
+    """Check the installation: anyone who can change the program's files can change what root runs."""
     package = Path(__file__).resolve().parents[1]
     places = (Path(sys.prefix), package, *(path for path in package.rglob("*") if path.is_dir()))
     open_places = [str(place) for place in places if not only_root_writes(place)]

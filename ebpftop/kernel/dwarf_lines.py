@@ -1,9 +1,9 @@
-"""Lines of functions, from `.debug_line` of DWARF 2 to 5.
+"""Reads the source lines of functions from `.debug_line` of DWARF 2 to 5.
 
-The tables of other sections would tell which unit an address is in. They are as large as all the rest, and not always
-there. Here, the places are found where a program of a unit sets its address, and only that unit's program is run.
+Tables in other sections map addresses to units, but they are as large as all the rest, and not always present. Instead,
+this module searches for the operations with which a unit's program sets its address, and runs only that unit's program.
 
-All of it is untrusted: steps are bounded, and offsets are checked by reading.
+All input is untrusted: steps are limited, and offsets are checked by reading.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ebpftop.kernel.source_lines import NONE, SourceLines, cut, numbered
 _SET_ADDRESS = re.compile(rb"\x00\x09\x02(?=.{8})", re.DOTALL)  # an extended operation of nine bytes
 _MOST_PLACES, _MOST_UNITS, _MOST_STEPS = 1 << 20, 1 << 18, 4 << 20
 _MOST_FILES = 1 << 16  # of one unit
-_TRIED = 3  # units for one function: those bytes may mean something else
+_TRIED = 3  # units for one function: a match for these bytes may be something else
 _LONGEST = 1024  # bytes of a path
 _PATH, _DIRECTORY = 1, 2  # DW_LNCT_*
 _STRING, _STRP, _LINE_STRP, _UDATA, _BLOCK = 0x08, 0x0E, 0x1F, 0x0F, 0x09  # DW_FORM_*
@@ -30,7 +30,7 @@ Sequence = tuple[int, int, list[Row]]  # first address, the one after the last, 
 
 
 class _Files(NamedTuple):
-    """Of one unit, by number. first: of its file numbers."""
+    """Paths and directories of one unit, by number. first: its lowest file number."""
 
     directories: list[bytes]
     files: list[tuple[bytes, int]]
@@ -53,11 +53,11 @@ class _Unit(NamedTuple):
 
 
 class DebugLines:
-    """Sections of one file. Raises `BadElf`."""
+    """The line sections of one file. Raises `BadElf`."""
 
     def __init__(self, lines: bytes, line_strings: bytes = b"", strings: bytes = b"") -> None:
         self._data, self._strings = lines, {_LINE_STRP: line_strings, _STRP: strings}
-        self._units: dict[int, _Unit | None] = {}  # by where they begin
+        self._units: dict[int, _Unit | None] = {}  # by their beginning
         self._steps = _MOST_STEPS
         self._begins = list(_beginnings(lines))
         places: list[tuple[int, int]] = []
@@ -68,7 +68,7 @@ class DebugLines:
         self._places = sorted(places)
 
     def of(self, start: int, end: int) -> SourceLines:
-        """Of a function. Raises `BadElf`."""
+        """The lines of a function. Raises `BadElf`."""
         at = bisect_right(self._places, start, key=lambda place: place[0])
         tried: dict[int, None] = {}
         for _, place in reversed(self._places[max(0, at - 4 * _TRIED) : at]):
@@ -89,7 +89,7 @@ class DebugLines:
         if begin not in self._units:
             try:
                 self._units[begin] = self._read(begin)
-            except (IndexError, struct.error):  # it ends too early
+            except (IndexError, struct.error):  # the data ends too early
                 self._units[begin] = None
         return self._units[begin]
 
@@ -122,7 +122,7 @@ class DebugLines:
         return _Files(directories, self._entries(reader), 0)
 
     def _entries(self, reader: _Reader) -> list[tuple[bytes, int]]:
-        """(path, number of its directory)."""
+        """A list of (path, number of its directory)."""
         kinds = [(reader.unsigned(), reader.unsigned()) for _ in range(reader.number(1))]
         count = reader.unsigned()
         if count > _MOST_FILES or (count and not kinds):
@@ -155,7 +155,7 @@ class DebugLines:
         return reader.number(_FIXED[form])
 
     def _run(self, reader: _Reader, least: int, base: int, width: int, lengths: bytes) -> list[Sequence]:
-        """The sequences of rows that a unit's program makes: DWARF 5, 6.2.5."""
+        """The sequences of rows that a unit's program produces: DWARF 5, 6.2.5."""
         data, end, special = self._data, reader.end, len(lengths) + 1
         sequences: list[Sequence] = []
         rows: list[Row] = []
@@ -203,7 +203,7 @@ class DebugLines:
 
 
 class _Reader:
-    """Reads on from a place. Raises `IndexError` at the end."""
+    """Reads sequentially from a position. Raises `IndexError` at the end."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.data, self.at, self.end, self.width = data, at, len(data), 4
@@ -215,7 +215,7 @@ class _Reader:
         return int.from_bytes(self.data[self.at - size : self.at], "little")
 
     def length(self) -> int:
-        """Of a unit, which also tells how wide offsets are."""
+        """The length of a unit. Reading it also determines the width of offsets."""
         found = self.number(4)
         if found == 0xFFFFFFFF:
             self.width = 8
@@ -266,10 +266,10 @@ def _string(strings: bytes, at: int) -> bytes:
 
 
 def _beginnings(data: bytes) -> list[int]:
-    """Where units begin."""
+    """The beginnings of the units."""
     found: list[int] = []
     reader = _Reader(data, 0)
-    while reader.at + 12 <= len(data):  # less is no unit
+    while reader.at + 12 <= len(data):  # a unit is at least this long
         found.append(reader.at)
         length = reader.length()
         reader.at += length

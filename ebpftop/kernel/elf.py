@@ -1,6 +1,6 @@
-"""Functions in an ELF file by address, from its symbol tables: elf(5).
+"""Reads the functions in an ELF file by address, from its symbol tables: elf(5).
 
-The file is untrusted: it is read in pieces, each bounded and checked, and all of them together are bounded by the size
+The file is untrusted: it is read in pieces, each of which is limited and checked, and the total is limited by the size
 of the file. Only 64-bit little-endian files are supported.
 """
 
@@ -24,15 +24,15 @@ _LOAD, _SYMTAB, _NOBITS, _DYNSYM = 1, 2, 8, 11
 _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
 _VARIABLES = {1}  # STT_OBJECT
-_LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
-_HIGHEST = 1 << 48  # no address in a file is beyond
-_END = 1 << 62  # nor any place in it
+_LONGEST = 1 << 16  # bytes of a name; C++ names can be very long
+_HIGHEST = 1 << 48  # addresses in a file are below
+_END = 1 << 62  # so are offsets in it
 _LARGEST = 256 << 20  # bytes of one table, and of all names together
-_TIMES = 8  # how often what a file holds is read; tables that overlap would be read without end
-_KEPT = 64 << 20  # bytes of tables that are kept
-_OFTEN = 1 << 16  # places at which one name is looked for
-_ALIKE = 64  # functions that begin at one place
-_DICTIONARY = 128 << 20  # bytes that unpacking takes; xz's largest preset takes 65 MiB
+_TIMES = 8  # limit on how often a file's bytes are read; otherwise overlapping tables would be read without end
+_KEPT = 64 << 20  # bytes of cached tables
+_OFTEN = 1 << 16  # places at which one name is searched
+_ALIKE = 64  # functions with the same start
+_DICTIONARY = 128 << 20  # bytes that decompression takes; xz's largest preset takes 65 MiB
 _BUILD_ID = b".note.gnu.build-id"  # a note of owner GNU and kind NT_GNU_BUILD_ID
 _NOTE = struct.Struct("<III")
 _CRC = struct.Struct("<I")
@@ -40,7 +40,7 @@ _LONGEST_BUILD_ID = 20  # bytes
 _COMPRESSED, _ZLIB = 0x800, 1  # SHF_COMPRESSED, ELFCOMPRESS_ZLIB
 _COMPRESSION = struct.Struct("<IIQQ")
 _LARGEST_UNPACKED = 64 << 20  # bytes
-_MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
+_MINIATURE = b".gnu_debugdata"  # an xz-compressed ELF file with the functions that a stripped file lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
 
@@ -78,12 +78,12 @@ class Elf:
             raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
-        self.entry: int = fields[4]  # where a program begins
+        self.entry: int = fields[4]  # where a program starts
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
             raise BadElf("unknown table entry size")
-        self.linked = segments > 0  # what a compiler leaves for the linker can't be run
+        self.linked = segments > 0  # object files for the linker can't be run
         self._segments: list[tuple[int, int, int]] = [
             (offset, address, size)
             for kind, _, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(
@@ -103,7 +103,7 @@ class Elf:
 
     @classmethod
     def of(cls, fd: int) -> Elf:
-        """Of an open file."""
+        """Read an open file."""
         size = os.fstat(fd).st_size
         return cls(lambda length, at: os.pread(fd, min(length, size - at), at) if at < size else b"", size)
 
@@ -115,8 +115,8 @@ class Elf:
         return None
 
     def mapped(self, offset: int, length: int) -> int | None:
-        """The link-time address of the first byte of a mapping, which begins and ends with whole pages: those of the
-        segment that fills most of it.
+        """The link-time address of the first byte of a mapping, which begins and ends at page boundaries. The segment
+        that fills most of the mapping determines it.
         """
         end = offset + length
         common = [(min(at + size, end) - max(at, offset), address - at) for at, address, size in self._segments]
@@ -132,11 +132,13 @@ class Elf:
 
     @property
     def stripped(self) -> bool:
-        """Whether it lacks the names of its own functions."""
+        """Whether the file lacks the names of its own functions."""
         return not any(section.kind == _SYMTAB for section in self._sections)
 
     def place(self, name: bytes) -> tuple[int | None, bool]:
-        """The same of one function: where it begins, if it is there, and whether the linker chooses."""
+        """`places` for one function: where it begins, if it exists, and whether the linker chooses an
+        implementation.
+        """
         found: int | None = None
         chosen = False
         for kind, address, _, versioned in self._symbols(_SYMTAB, _DYNSYM, only=name):
@@ -153,13 +155,13 @@ class Elf:
         return next((address for _, address, _, each in found if each.partition(b"@")[0] == name), None)
 
     def bytes_at(self, address: int, length: int) -> bytes:
-        """What the file has at an address, as far as it goes."""
+        """The file's bytes at an address; fewer at the end of the file's data."""
         offset = self.offset(address)
         return b"" if offset is None else self._table(offset, length, 1)
 
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
-        """Where in the file each function begins, by name without its version; and the names of those that the dynamic
-        linker chooses an implementation for, whose symbols are the choosing.
+        """Where in the file each function begins, by name without its version; and the names of functions whose
+        implementation the dynamic linker chooses. The symbols of the latter are the resolver functions.
         """
         found: dict[bytes, int] = {}
         chosen: set[bytes] = set()
@@ -172,7 +174,7 @@ class Elf:
         return found, chosen
 
     def build_id(self) -> bytes:
-        """What the linker calls this build; empty without, or where it is longer than the kernel takes."""
+        """The build ID; empty if there is none, or if it is longer than the kernel accepts."""
         note = self.section(_BUILD_ID)
         if note is None or len(note[1]) < _NOTE.size:
             return b""
@@ -191,7 +193,7 @@ class Elf:
         return None if not name or "/" in name else (name, _CRC.unpack(link[1][-_CRC.size :])[0])
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
-        """Address and content of the first section with this name, unpacked."""
+        """Address and decompressed content of the first section with this name."""
         found = self._section(name)
         if found is None:
             return None
@@ -211,7 +213,7 @@ class Elf:
         return next((each for each in self._sections if names.startswith(wanted, each.name)), None)
 
     def function(self, address: int) -> Function | None:
-        """The function at a link-time address. Functions are read lazily here: raises what the class raises."""
+        """The function at a link-time address. Functions are read lazily, so this raises what the class raises."""
         if self._functions is None:
             self._functions = sorted(self._all_functions())
             self._starts = [each.start for each in self._functions]
@@ -239,9 +241,9 @@ class Elf:
     def _symbols(
         self, *kinds: int, only: bytes = b"", types: Collection[int] = _FUNCTIONS
     ) -> Iterator[tuple[int, int, int, bytes]]:
-        """(type, address, size, name) of the symbols that tables of these kinds define. only: those of this name,
-        with or without a version; all others may be left out, which is quicker. Raises `BadElf` where names
-        overlap each other so that all of them together would fill the memory.
+        """(type, address, size, name) of the symbols that tables of these kinds define. only: the symbols with this
+        name, with or without a version; all others may be left out, which is faster. Raises `BadElf` if names overlap
+        so much that together they would fill the memory.
         """
         room = _LARGEST
         for names, symbols in self._symbol_tables(kinds):
@@ -258,7 +260,9 @@ class Elf:
                         yield info & 15, value, size, names[name:end]
 
     def _symbol_tables(self, kinds: tuple[int, ...]) -> Iterable[tuple[bytes, bytes]]:
-        """Names and symbols of the tables of these kinds. Small ones are kept: functions are looked up one by one."""
+        """Names and symbols of the tables of these kinds. Small tables are cached, because functions are looked up one
+        by one.
+        """
         if kinds in self._tables:
             return self._tables[kinds]
         found = [each for each in self._sections if each.kind in kinds and each.link < len(self._sections)]
@@ -290,7 +294,7 @@ class Elf:
 
 
 def _unpacked(content: bytes) -> bytes:
-    """Of a compressed section. Raises `BadElf`, also where that is done in a way unknown here."""
+    """The decompressed content of a section. Raises `BadElf`, also for an unknown compression format."""
     if len(content) < _COMPRESSION.size:
         raise BadElf("a compressed section is cut")
     kind, _, size, _ = _COMPRESSION.unpack_from(content)
@@ -303,8 +307,8 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _occurrences(name: bytes, names: bytes) -> set[int] | None:
-    """Where a name stands in a table, also as the end of another: they share their ends. None where that is nearly
-    everywhere.
+    """The offsets of a name in a table, also as the end of another name: names share their ends. None if there are too
+    many.
     """
     found: set[int] = set()
     for end in (b"\0", b"@"):

@@ -1,7 +1,8 @@
-"""Functions of a Go program and their lines, from the table that its runtime walks stacks by, also of a stripped one.
+"""Reads the functions of a Go program and their lines from the table that its runtime uses to walk stacks, even in a
+stripped program.
 
-Of Go 1.16 and newer; the layout is that of `internal/abi` and `runtime/symtab.go`. It is untrusted: nothing is believed
-but what lies inside the section.
+It supports Go 1.16 and newer; the layout is that of `internal/abi` and `runtime/symtab.go`. The table is untrusted:
+only positions inside the section are accepted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _WORD = 8
 _MOST_FUNCTIONS = 1 << 22
 _MOST_STEPS = 1 << 16  # of one function's table
 _LONGEST = 4096  # bytes of a name
-_ENTRY = b"_rt0_"  # begins the name of where a program begins that only Go has linked
+_ENTRY = b"_rt0_"  # prefix of the entry point's name in programs linked by Go alone
 _RELOCATION = struct.Struct("<QQq")
 _RELATIVE = 8  # R_X86_64_RELATIVE
 
@@ -38,10 +39,10 @@ class _Layout(NamedTuple):
 
 
 class GoTable:
-    """Raises `BadElf`."""
+    """The function table of a Go program. Raises `BadElf`."""
 
     def __init__(self, data: bytes, text: int) -> None:
-        """data: the section. text: where Go's code begins, as the table may not tell."""
+        """data: the section. text: where Go's code begins, because the table may lack that."""
         self._data = data
         if len(data) < _HEADER.size:
             raise BadElf("its table of Go's functions is cut")
@@ -65,7 +66,7 @@ class GoTable:
 
     @classmethod
     def of(cls, elf: Elf) -> GoTable | None:
-        """None where it is no Go program. Raises `BadElf`, `OSError`."""
+        """The table of a file; None if it is no Go program. Raises `BadElf`, `OSError`."""
         found = next((found for name in _SECTIONS if (found := elf.section(name)) is not None), None)
         if found is None or not found[1]:
             return None
@@ -90,7 +91,7 @@ class GoTable:
         return Function(start, end, name) if name and start <= address < end else None
 
     def lines(self, start: int, end: int) -> SourceLines:
-        """Of the function that begins at `start`."""
+        """The lines of the function that begins at `start`."""
         at = self._find(start)
         if at is None:
             return NONE
@@ -114,7 +115,7 @@ class GoTable:
         return numbered(found, {file: self._file(unit, file) for _, file, _ in found})
 
     def _find(self, address: int) -> int | None:
-        """The last function that begins there or before."""
+        """The index of the last function that begins at or before the address."""
         low, high = 0, self._count
         while low < high:
             middle = (low + high) // 2
@@ -125,7 +126,7 @@ class GoTable:
         return low - 1 if low else None
 
     def _entry(self, at: int) -> tuple[int, int]:
-        """(address, where in the section more is told); behind the last function, the end of the code."""
+        """(address, offset in the section of the function's details); after the last function, the end of the code."""
         place = self._layout.table + at * self._pair.size
         if at >= self._count:
             data = self._data[place : place + self._pair.size // 2]
@@ -153,7 +154,7 @@ class GoTable:
         return self._string(self._layout.files, offset).decode("utf-8", "backslashreplace")
 
     def _values(self, entry: int, offset: int) -> Iterator[tuple[int, int]]:
-        """(address from which it holds, value), as pairs of differences encode them."""
+        """(first address for which it holds, value), decoded from pairs of differences."""
         at, address, value = self._layout.values + offset, entry, -1
         if not offset:
             return
@@ -169,7 +170,7 @@ class GoTable:
             address += distance * self._quantum
 
     def _varint(self, at: int) -> tuple[int, int]:
-        """(number, where what follows begins); a negative place behind the end."""
+        """(number, where the next item begins); a negative position means past the end."""
         value = shift = 0
         while at < len(self._data) and shift < 35:
             byte = self._data[at]
@@ -182,7 +183,7 @@ class GoTable:
 
 
 def _relocated(elf: Elf, address: int) -> int:
-    """What the dynamic linker writes there, before it moves it."""
+    """The value that the dynamic linker writes there, before relocation."""
     found = elf.section(b".rela.dyn") or elf.section(b".rela")
     if found is None:
         return 0

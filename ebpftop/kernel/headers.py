@@ -1,4 +1,5 @@
-"""A header tree with which BCC compiles without installed kernel headers: types from BTF, and what BCC includes.
+"""A header tree with which BCC compiles without installed kernel headers: types from BTF, and the headers that BCC
+includes.
 
 BCC force-includes its own `bpf.h` and `helpers.h`, which include a dozen kernel headers from the directory named by
 BCC_KERNEL_SOURCE. Types generated from BTF always match the running kernel.
@@ -57,7 +58,7 @@ _LOG2 = """#pragma once
 
 
 class Tree(NamedTuple):
-    """A header tree on disk, and what must accompany it.
+    """A header tree on disk, and the additions that it requires.
 
     prologue: definitions for the top of the program's text. defines: the HAS_<struct>__<member> tokens that hold.
     missing: kernel types that the source names and this kernel lacks. flags: compiler arguments that the types need.
@@ -119,7 +120,7 @@ def _root_types(types: Btf, names: mentions.Names, extra: Iterable[str]) -> tupl
 
 
 def _definitions(types: Btf, wanted: list[str], defined: frozenset[str]) -> str:
-    """C definitions, with assertions of sizes: a layout that the compiler sees differently is an error."""
+    """C definitions, with assertions of sizes: if the compiler sees a different layout, that is an error."""
     plain = [*sorted(mentions.BASE_TYPES), "struct pt_regs", *(name.removeprefix("typedef ") for name in wanted)]
     text = _padded(types.dump(plain))
     for tag in defined:  # a struct of the program with the same name as one of the kernel

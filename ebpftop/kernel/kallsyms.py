@@ -1,4 +1,4 @@
-"""The kernel's functions by address, from /proc/kallsyms, which shows addresses to root only."""
+"""Looks up the kernel's functions by address in /proc/kallsyms, which shows addresses to root only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve(fd: int, addresses: Iterable[int]) -> list[Symbol]:
 
 
 def _start(line: bytes) -> int:
-    """0 of what is no such line."""
+    """The start address; 0 if the line isn't a symbol."""
     try:
         return int(line[:16], 16)
     except ValueError:
@@ -48,7 +48,7 @@ def _start(line: bytes) -> int:
 
 
 def _symbol(lines: list[bytes], after: int) -> Symbol | None:
-    """The last symbol that starts before `after`; of several names for one address, the most likely one."""
+    """The last symbol that starts before `after`; if an address has several names, the most likely one."""
     start = _start(lines[after - 1])
     end = _start(lines[after]) if after < len(lines) else start + _LONGEST
     first = bisect_left(lines, lines[after - 1][:16])

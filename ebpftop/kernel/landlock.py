@@ -1,4 +1,4 @@
-"""Landlock: a thread may open files in a few places alone. See the kernel's userspace-api/landlock.rst."""
+"""Landlock: restricts the files that a thread may open. See the kernel's userspace-api/landlock.rst."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class _PathBeneath(ctypes.Structure):
 
 
 def available() -> bool:
-    """Whether the kernel has it switched on."""
+    """Whether Landlock is enabled in the kernel."""
     return bool(_libc.syscall(NUMBERS["landlock_create_ruleset"], None, ctypes.c_size_t(0), _VERSION) > 0)
 
 
 def only(folders: Iterable[Path], files: Iterable[Path]) -> None:
-    """Have this thread open nothing but what is in these folders, and these files for reading, for good.
+    """Permanently restrict this thread to files in these folders, and to reading these files.
 
-    It must have set no_new_privs. Raises `OSError`.
+    The thread must have set no_new_privs. Raises `OSError`.
     """
     handled = ctypes.c_uint64(_WRITE_FILE | _READ_FILE | _READ_DIR)
     rules = _call("landlock_create_ruleset", ctypes.byref(handled), ctypes.c_size_t(ctypes.sizeof(handled)), 0)

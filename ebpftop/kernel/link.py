@@ -1,7 +1,7 @@
-"""Attaching a program to a function of the kernel or of a file with a BPF link: closing its descriptor detaches it.
+"""Attaches a program to a function of the kernel or of a file with a BPF link: closing its descriptor detaches it.
 
-A program distinguishes its attachments by bpf_get_attach_cookie(). Layouts: linux/bpf.h, libbpf's
-bpf.h, and the formats in /sys/bus/event_source/devices/{kprobe,uprobe}. All raise `OSError`, `KernelLacks`.
+A program distinguishes its attachments by bpf_get_attach_cookie(). Layouts: linux/bpf.h, libbpf's bpf.h, and the
+formats in /sys/bus/event_source/devices/{kprobe,uprobe}. All functions raise `OSError`, `KernelLacks`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is mapped at a process's addresses: /proc/PID/maps and the files behind it, see proc(5)."""
+"""The files and memory mapped at a process's addresses: /proc/PID/maps, see proc(5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?:
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 MOST = 8192  # mappings of one process
 _SLACK_NS = 2 * _TICK_NS  # start times are in ticks
-_KERNELS = (b"[v", b"[uprobes]")  # [vdso] and the like: code that the kernel put there
+_KERNELS = (b"[v", b"[uprobes]")  # [vdso] and the like: code that the kernel maps
 _MEMORY = (b"/memfd:", b"/dev/zero", b"/SYSV")  # files in name only: compilers map their memory twice this way
 
 
@@ -40,16 +40,16 @@ class Mapping(NamedTuple):
 
     @property
     def nameless(self) -> bool:
-        """Whether it may hold JIT-compiled code: anonymous memory or a deleted file."""
+        """Whether it may contain JIT-compiled code: anonymous memory or a deleted file."""
         return self.path.endswith(b" (deleted)") or (not self.inode and not self.path.startswith(_KERNELS))
 
 
 class Mappings:
-    """A process's executable mappings that hold these addresses; only they are kept, however many it has. Without
-    addresses all are, up to `MOST`.
+    """A process's executable mappings that contain these addresses; only these are kept, however many it has. Without
+    addresses, all mappings are kept, up to `MOST`.
 
-    answering: files on file systems that don't answer are not looked at. Raises `OSError`, also `ProcessLookupError`
-    where it is another process.
+    answering: files on file systems that don't answer are not looked at. Raises `OSError`, including
+    `ProcessLookupError` if it is another process.
     """
 
     def __init__(self, pid: int, start_ns: int, addresses: Iterable[int] | None, answering: Answering) -> None:
@@ -74,14 +74,14 @@ class Mappings:
         return found if found and address < found.end else None
 
     def identity(self, mapping: Mapping) -> str:
-        """What is mapped, and where its beginning lies. It is the same as long as the code is; empty for memory of no
-        file.
+        """Identifies the mapped file and the address of its beginning. It stays the same as long as the code does;
+        empty for memory without a file.
         """
         file = self.file(mapping)
         return f"{file}:{mapping.start - mapping.offset:x}" if file else ""
 
     def file(self, mapping: Mapping) -> str:
-        """The mapped file and its version. Empty for anonymous memory, in which a compiler may write anything."""
+        """The mapped file and its version. Empty for anonymous memory, which a compiler may overwrite at any time."""
         if mapping.path.startswith(b"[v"):
             return mapping.module
         if not mapping.inode or mapping.path.startswith(_MEMORY):
@@ -90,7 +90,7 @@ class Mappings:
         for path in self._paths(mapping):
             with contextlib.suppress(OSError, ValueError):
                 status = os.stat(path)
-                version = f"{status.st_ctime_ns:x}:{status.st_size:x}"  # an inode's number is used again
+                version = f"{status.st_ctime_ns:x}:{status.st_size:x}"  # inode numbers are reused
                 break
         device = mapping.device.decode("ascii", "replace")
         return f"{device}:{mapping.inode}:{version}"
@@ -109,7 +109,7 @@ class Mappings:
         return _open(mapping, self._paths(mapping))
 
     def perf_map(self) -> int | None:
-        """A descriptor of what a just-in-time compiler has written down of its functions, lines `START SIZE NAME`."""
+        """A descriptor of a just-in-time compiler's list of its functions, lines `START SIZE NAME`."""
         try:
             with open(f"/proc/{self.pid}/status", "rb") as file:
                 inner = file.read().partition(b"NSpid:")[2].partition(b"\n")[0].split()[-1]
@@ -117,7 +117,7 @@ class Mappings:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, IndexError, ValueError):
             return None
-        with contextlib.suppress(OSError):  # it has ended
+        with contextlib.suppress(OSError):  # the process has ended
             status = os.fstat(fd)
             owners = {0, os.stat(f"/proc/{self.pid}").st_uid}
             if stat.S_ISREG(status.st_mode) and status.st_uid in owners:
@@ -134,9 +134,9 @@ def _open(mapping: Mapping, paths: Iterable[bytes]) -> int:
 
 
 def _open_inode(path: bytes, inode: int) -> int:
-    """Open a regular file that is this one; whoever owns the path may change what it leads to at any time.
+    """Open a regular file if it is this inode; the owner of the path may change its target at any time.
 
-    Raises `OSError`, also `FileNotFoundError` where it is another file, which is not opened.
+    Raises `OSError`, including `FileNotFoundError` if it is another file, which is not opened.
     """
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -150,11 +150,11 @@ def _open_inode(path: bytes, inode: int) -> int:
 
 def open_again(path: bytes, device: bytes, inode: int) -> int:
     """A descriptor of the regular file that was mapped from this path, if it is there. Raises `OSError`, `ValueError`,
-    also `FileNotFoundError` where it is another file.
+    including `FileNotFoundError` if it is another file.
     """
     descriptor = _open_inode(path, inode)
     try:
-        # A file system may tell programs another device than it tells of what they mapped: map it, too.
+        # A file system may report different devices for a file and for its mapping, so map the file, too.
         with mmap.mmap(descriptor, 1, prot=mmap.PROT_READ), open("/proc/self/maps", "rb") as maps:
             known = any(line.split()[1:5:2] == [b"r--s", device] and line.split()[4] == b"%d" % inode for line in maps)
         if not known:
@@ -166,7 +166,7 @@ def open_again(path: bytes, device: bytes, inode: int) -> int:
 
 
 def _with(wanted: list[int], found: Iterable[Mapping]) -> Iterator[Mapping]:
-    """Those that hold one of these addresses, which are in order."""
+    """The mappings that contain one of these addresses, which are sorted."""
     return (each for each in found if bisect_left(wanted, each.start) < bisect_left(wanted, each.end))
 
 

@@ -1,6 +1,6 @@
-"""What processes map for execution, as perf_event_open(2) reports it: forks, executed programs, mappings, ends.
+"""Events of executable memory, as perf_event_open(2) reports them: forks, executed programs, mappings, exits.
 
-Opening takes root. Reading does not: whoever has the descriptor can map its ring, and turn it on and off.
+Opening requires root. Reading does not: the holder of the descriptor can map its ring, and enable and disable it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ebpftop.kernel import perf
 
-PAGES = 32  # of a CPU's ring; what one user may map without being asked is 129 pages a CPU
+PAGES = 32  # of a CPU's ring; by default one user may map 129 pages a CPU
 SIZE = PAGES * mmap.PAGESIZE
 _HEADER = struct.Struct("<IHH")
 _POSITIONS = struct.Struct("<QQ")  # data_head and data_tail of struct perf_event_mmap_page
@@ -30,7 +30,9 @@ _IOC_ENABLE, _IOC_DISABLE = 0x2400, 0x2401
 
 
 class File(NamedTuple):
-    """A mapped file, as /proc/PID/maps tells it; `path` as its process sees it. generation: of an inode used again."""
+    """A mapped file, as in /proc/PID/maps; `path` as its process sees it. generation: tells apart files that reuse an
+    inode.
+    """
 
     device: bytes
     inode: int
@@ -39,7 +41,7 @@ class File(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """`start` <= address < `end`; what is mapped begins at this offset in its file. Times are boottime in ns."""
+    """`start` <= address < `end`; `offset` is where the mapping begins in its file. Times are boottime in ns."""
 
     time: int
     tgid: int
@@ -69,7 +71,7 @@ Event = Mapped | Forked | Executed | Ended
 
 
 def open_all() -> list[int]:
-    """Descriptors, one a CPU, turned off. Raises `OSError`, `KernelLacks`."""
+    """Disabled event descriptors, one a CPU. Raises `OSError`, `KernelLacks`."""
     found: list[int] = []
     try:
         for cpu in _online():
@@ -91,7 +93,7 @@ def _online() -> list[int]:
 
 
 class MemoryEvents:
-    """One CPU's events. It owns the descriptor. Raises `OSError` where the ring can't be mapped."""
+    """One CPU's events. It owns the descriptor. Raises `OSError` if the ring can't be mapped."""
 
     def __init__(self, fd: int) -> None:
         self.fd, self.size, self.lost = fd, SIZE, 0
@@ -102,12 +104,12 @@ class MemoryEvents:
 
     @property
     def waiting(self) -> int:
-        """Bytes."""
+        """The number of unread bytes."""
         head, tail = _POSITIONS.unpack_from(self._ring, _AT_POSITIONS)
         return int(head - tail)
 
     def drain(self) -> list[Event]:
-        """All that was written since the last time."""
+        """All events since the previous call."""
         head, tail = _POSITIONS.unpack_from(self._ring, _AT_POSITIONS)
         if head == tail:
             return []

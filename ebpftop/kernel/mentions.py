@@ -1,6 +1,6 @@
-"""Which of the kernel's types, members and constants a C source mentions. Found by tokens, without a parser.
+"""Finds the kernel's types, members and constants that a C source mentions, by tokens, without a parser.
 
-An extra name costs a lookup in BTF; a missing type is found when the compiler reports it as incomplete.
+An unneeded name costs a lookup in BTF; a missing type is found when the compiler reports it as incomplete.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def names(text: str) -> Names:
 
 
 def _typedefs(code: str) -> dict[str, None]:
-    """Words used where a type is expected and not declared in the source."""
+    """Words that are used where a type is expected, and aren't declared in the source."""
     pairs = [(first, second) for first, second in _DECLARED.findall(code) if not first[0].isdigit()]
     declared = {second for first, second in pairs if first not in _KEYWORDS} | {
         word for pair in _VALUE.findall(code) for word in pair

@@ -1,4 +1,4 @@
-"""Mount points of file systems, also with unusual bytes in their paths."""
+"""Finds mount points of file systems, including paths with unusual bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _mounted(kind: str, table: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def cgroups() -> Path | None:
-    """Where the cgroup2 hierarchy is mounted."""
+    """The mount point of the cgroup2 hierarchy; None if it isn't mounted."""
     return next(iter(of_kind("cgroup2")), None)
 
 
@@ -38,8 +38,8 @@ def controllers(hierarchy: int, table: Path = CONTROLLERS) -> set[str]:
 
 
 def hierarchies(table: Path = MOUNTS, controllers: Path = CONTROLLERS) -> dict[int, Path]:
-    """Where each hierarchy of control groups is mounted that has controllers, by the kernel's number for it: 0 is
-    version 2. See cgroups(7). Raises `OSError`.
+    """The mount points of the control group hierarchies with controllers, by the kernel's number for the hierarchy: 0
+    is version 2. See cgroups(7). Raises `OSError`.
     """
     found = dict(enumerate(of_kind("cgroup2", table)[:1]))
     numbers = {name: int(fields[0]) for name, *fields in map(str.split, controllers.read_text().splitlines()[1:])}

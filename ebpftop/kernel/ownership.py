@@ -1,4 +1,4 @@
-"""Who can change files that root will run."""
+"""Checks who can change files that root will run."""
 
 from __future__ import annotations
 

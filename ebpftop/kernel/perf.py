@@ -1,4 +1,6 @@
-"""perf_event_open(2): what classic tracepoints, kprobes, uprobes and sampling attach to. Layout: linux/perf_event.h."""
+"""perf_event_open(2): the events to which classic tracepoints, kprobes, uprobes and sampling attach. Layout:
+linux/perf_event.h.
+"""
 
 from __future__ import annotations
 
@@ -93,8 +95,8 @@ def open_event(
 
 
 def open_memory_events(cpu: int, *, wake_at: int) -> int:
-    """Open what reports forks, executed programs, executable mappings and ends of processes on a CPU, turned off; with
-    boottime. wake_at: bytes in its ring from which on it can be waited for. Raises as `open_event` does.
+    """Open an event that reports forks, executed programs, executable mappings and exits of processes on a CPU,
+    disabled; with boottime. wake_at: bytes in its ring at which it becomes readable. Raises as `open_event` does.
     """
     attr = _Attr(
         type=TYPE_SOFTWARE,

@@ -1,6 +1,6 @@
-"""Functions that a just-in-time compiler made, as its perf map tells: lines `START SIZE NAME`, both numbers in hex.
+"""Reads the functions of a just-in-time compiler from its perf map: lines `START SIZE NAME`, both numbers in hex.
 
-The file is anybody's. Of however many lines only those are kept that an address is asked of. Format: the kernel's
+The file is untrusted. However many lines it has, only those for requested addresses are kept. Format: the kernel's
 tools/perf/Documentation/jit-interface.txt.
 """
 
@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
-LARGEST = 64 << 20  # bytes of a map; what follows is not read
+LARGEST = 64 << 20  # bytes of a map; the rest is not read
 _LONGEST = 4096  # bytes of a line
 _HIGHEST, _LARGEST_FUNCTION = 1 << 63, 1 << 32
 
@@ -26,19 +26,19 @@ class Compiled(NamedTuple):
 
 
 def version(fd: int) -> str:
-    """It is another one after each change of the file."""
+    """A version of the file, which differs after each change."""
     status = os.fstat(fd)
     return f"{status.st_dev:x}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
 
 
 def compiled(file: BinaryIO, addresses: Iterable[int]) -> dict[int, Compiled]:
-    """The functions these addresses lie in.
+    """The functions that contain these addresses.
 
-    The map is a log: a function ends once a later line claims any of its memory, as that is used for other code then.
-    Raises `OSError`.
+    The map is a log: a function ends once a later line claims any of its memory, because that memory is then reused for
+    other code. Raises `OSError`.
     """
     wanted = sorted(set(addresses))
-    starts: list[int] = []  # of functions that hold an address, in order; no two overlap
+    starts: list[int] = []  # of functions that contain an address, in order; no two overlap
     functions: dict[int, Compiled] = {}
     room = LARGEST
     while room > 0 and (line := file.readline(_LONGEST)):

@@ -1,4 +1,6 @@
-"""Whether an attach point exists on this kernel: cheap lookups without a program. Only a load can be sure."""
+"""Checks whether an attach point exists on this kernel: cheap lookups without a program. Only a load gives
+certainty.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One process in /proc, and the texts there: see proc(5) and the kernel's fs/proc/array.c, fs/proc/base.c, net/ipv4/.
 
-All is read through one descriptor of the process's folder. Once the process has ended, it leads nowhere: never to
-another process of the same number.
+All reads go through one descriptor of the process's folder. Once the process has ended, the descriptor never leads to
+another process with the same number.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ INTERNET = ("tcp", "tcp6", "udp", "udp6")  # tables of /proc/PID/net
 
 
 class Stat(NamedTuple):
-    """/proc/PID/stat, or that of a thread. state: one letter. cpu_ns: user's and kernel's time. kernel: it is the
-    kernel's own. cpu: on which it runs, or ran last.
+    """The fields of /proc/PID/stat, or of a thread's stat. state: one letter. cpu_ns: user and kernel time. kernel:
+    whether it is a kernel thread. cpu: the one on which it runs, or last ran.
     """
 
     comm: str
@@ -43,7 +43,7 @@ class Stat(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A resource limit; None is none."""
+    """A resource limit; None means unlimited."""
 
     name: str
     soft: int | None
@@ -62,8 +62,8 @@ class Connection(NamedTuple):
 class ProcessFolder:
     """/proc/PID of the process that began at that time (ns since boot).
 
-    Its methods raise `OSError`; the constructor raises `ProcessLookupError` where that process has ended, also where
-    another one has its number.
+    Its methods raise `OSError`; the constructor raises `ProcessLookupError` if that process has ended, even if another
+    one has its number.
     """
 
     def __init__(self, pid: int, start_ns: int | None) -> None:
@@ -104,7 +104,7 @@ class ProcessFolder:
             return file.read(most)
 
     def lines(self, name: str, most: int) -> Iterator[bytes]:
-        """The lines of a file, up to so many bytes of it."""
+        """The lines of a file, up to this many bytes of it."""
         with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd), "rb") as file:
             for line in file:
                 most -= len(line)
@@ -113,7 +113,7 @@ class ProcessFolder:
                 yield line
 
     def numbers(self, name: str, most: int) -> list[int]:
-        """The entries of a folder that are numbers, at most so many."""
+        """The entries of a folder that are numbers, at most this many."""
         folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
         try:
             with os.scandir(folder) as entries:
@@ -122,22 +122,22 @@ class ProcessFolder:
             os.close(folder)
 
     def link(self, name: str) -> str:
-        """Where a link leads to; nothing is opened there."""
+        """The target of a link, which isn't opened."""
         return text(os.fsencode(os.readlink(name, dir_fd=self._fd)))
 
 
 def text(raw: bytes) -> str:
-    """What is not UTF-8 stays visible as escapes."""
+    """Decoded text; bytes that are not UTF-8 become escapes."""
     return raw.decode("utf-8", "backslashreplace")
 
 
 def command_line(raw: bytes) -> str:
-    """Arguments, each ended by NUL."""
+    """The arguments, joined with blanks; in /proc each is terminated by NUL."""
     return text(raw.rstrip(b"\0").replace(b"\0", b" "))
 
 
 def stat(raw: bytes) -> Stat:
-    """A name may hold parentheses and newlines: it ends at the last parenthesis."""
+    """Parse /proc/PID/stat. A name may contain parentheses and newlines: it ends at the last parenthesis."""
     head, _, rest = raw.rpartition(b")")
     fields = rest.split()
     return Stat(
@@ -153,7 +153,7 @@ def stat(raw: bytes) -> Stat:
 
 
 def status(raw: bytes) -> dict[str, str]:
-    """/proc/PID/status: values by name. The first line of a name counts."""
+    """/proc/PID/status: values by name. If a name repeats, the first line counts."""
     found: dict[str, str] = {}
     for line in raw.split(b"\n"):
         name, colon, value = line.partition(b":")
@@ -163,7 +163,9 @@ def status(raw: bytes) -> dict[str, str]:
 
 
 def inner_pids(status: Mapping[str, str]) -> list[int]:
-    """The pids of a process, from that in our own pid namespace to that in its own; none where the kernel says none."""
+    """The pids of a process, from that in our own pid namespace to that in its own; empty if the kernel doesn't report
+    them.
+    """
     return [int(number) for number in status.get("NSpid", "").split() if number.isdecimal()]
 
 
@@ -184,8 +186,9 @@ def _limit(raw: bytes) -> int | None:
 
 
 def cgroup(raw: bytes) -> str:
-    """The path of /proc/PID/cgroup that says most: that of version 2; of who is in its root, the deepest one of version
-    1, of several the one whose hierarchy is older, as the census has it; and if all are roots, one without controllers.
+    """The most specific path in /proc/PID/cgroup: that of version 2. If the process is in its root, the deepest path of
+    version 1; of several, the one whose hierarchy is older, as in the census. If all are roots, one without
+    controllers.
     """
     best: tuple[bool, bool, int, int] | None = None
     found = ""
@@ -202,9 +205,9 @@ def cgroup(raw: bytes) -> str:
 
 
 def connections(protocol: str, lines: Iterator[bytes], inodes: Container[int]) -> dict[int, Connection]:
-    """Of a table in /proc/PID/net, the sockets with these inodes."""
+    """The sockets with these inodes in a table in /proc/PID/net."""
     found: dict[int, Connection] = {}
-    next(lines, None)  # the titles
+    next(lines, None)  # the header
     for line in lines:
         fields = line.split(None, 7) if protocol == "unix" else line.split(None, 10)
         at = 6 if protocol == "unix" else 9
@@ -227,7 +230,7 @@ def _internet(protocol: str, fields: list[bytes]) -> Connection:
 
 
 def endpoint(raw: bytes) -> str:
-    """`127.0.0.1:80` or `[::1]:80` of hexadecimal words, each in the machine's order, and a port."""
+    """`127.0.0.1:80` or `[::1]:80` from hexadecimal words, each in the machine's byte order, and a port."""
     words, _, port = raw.partition(b":")
     address = b"".join(struct.pack("=I", int(words[at : at + 8], 16)) for at in range(0, len(words), 8))
     if len(address) == 4:

@@ -1,4 +1,4 @@
-"""What the kernel tells of a program: struct bpf_prog_info of linux/bpf.h, as far as it is needed."""
+"""The kernel's information about a program: the required fields of struct bpf_prog_info in linux/bpf.h."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _RUN_TIME_AT = 192  # run_time_ns, run_cnt, recursion_misses
 
 
 class ProgramInfo(NamedTuple):
-    """loaded_ns: boottime. tag: of its instructions, 16 hexadecimal digits. name: hostile text, "" if it has none.
-    jited, translated: bytes of machine code (0 where it is interpreted) and of BPF. The others count since loading; run
-    time and count stand still while the kernel's statistics are off.
+    """loaded_ns: boottime. tag: of its instructions, 16 hexadecimal digits. name: untrusted text, "" if it has none.
+    jited, translated: bytes of machine code (0 if it is interpreted) and of BPF. The other fields count since loading;
+    run time and count don't change while the kernel's statistics are off.
     """
 
     id: int
@@ -41,7 +41,7 @@ class Spent(NamedTuple):
 
 
 def spent(program: int) -> Spent:
-    """Of the program behind this descriptor: the part that is asked for each second. Raises `OSError`."""
+    """The cost of the program behind this descriptor: the part that is requested every second. Raises `OSError`."""
     return Spent(*_RUN_TIME.unpack_from(_read(program), _RUN_TIME_AT))
 
 
@@ -54,7 +54,7 @@ def _read(program: int) -> ctypes.Array[ctypes.c_char]:
 
 
 def info(program: int) -> ProgramInfo:
-    """Of the program behind this descriptor. Raises `OSError`."""
+    """Information about the program behind this descriptor. Raises `OSError`."""
     buffer = _read(program)
     kind, number, tag, jited, translated, loaded, name = _INFO.unpack_from(buffer)
     known = libbpf.library().libbpf_bpf_prog_type_str(kind)

@@ -1,7 +1,7 @@
-"""What a file tells of the CPython in it: its version, and where the interpreter keeps its state.
+"""Identifies the CPython in a file: its version, and where the interpreter keeps its state.
 
-Nothing of a process is read: `_PyRuntime` is a variable, and from 3.13 on it begins with what its structs look like
-(`_Py_DebugOffsets`). The file may be anybody's and hold anything.
+Nothing is read from a process: `_PyRuntime` is a variable, and from 3.13 on it begins with a description of its structs
+(`_Py_DebugOffsets`). The file is untrusted.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _FARTHEST = 1 << 24  # bytes into a struct
 _BEFORE = {11: (40, 0, 16), 12: (40, 0, 72)}  # interpreters.head; next, threads.head
 _WORDS = struct.Struct("<56Q")
 
-# From 3.13 on: at which word of the offsets stand those three, and what has to be where the probe's C expects it:
-# next, current_frame and thread_id of a thread's state; previous, executable, instr_ptr and owner of a frame; filename,
-# qualname, linetable, firstlineno and co_code_adaptive of code.
+# From 3.13 on: the positions of those three among the words of the offsets, and the fields whose offsets the probe's C
+# assumes: next, current_frame and thread_id of a thread's state; previous, executable, instr_ptr and owner of a frame;
+# filename, qualname, linetable, firstlineno and co_code_adaptive of code.
 _PLACES = {13: (5, 8, 9), 14: (5, 8, 9)}
 _EXPECTED = {
     13: {21: 8, 23: 72, 24: 152, 29: 8, 30: 0, 31: 56, 33: 70, 35: 112, 37: 128, 38: 136, 39: 68, 43: 200},
     14: {24: 8, 26: 72, 27: 152, 32: 8, 33: 0, 34: 56, 36: 74, 40: 112, 42: 128, 43: 136, 44: 68, 48: 208},
 }
-CODE_AT = {11: 184, 12: 192, 13: 200, 14: 208}  # in a code object, its first instruction
+CODE_AT = {11: 184, 12: 192, 13: 200, 14: 208}  # offset of the first instruction in a code object
 
 
 class Build(NamedTuple):
@@ -44,7 +44,7 @@ class Build(NamedTuple):
 
 
 def build(elf: Elf, name: str) -> Build | None:
-    """None where a file holds no CPython. name: the file's. Raises `BadElf`, `OSError`."""
+    """The build; None if a file contains no CPython. name: the file's. Raises `BadElf`, `OSError`."""
     runtime = elf.begin(_SECTION) or 0
     if not runtime and not _NAMED.fullmatch(name):
         return None
@@ -73,6 +73,6 @@ def build(elf: Elf, name: str) -> Build | None:
 
 
 def _word(elf: Elf, name: bytes) -> int:
-    """The value of a variable, 0 where there is none."""
+    """The value of a variable, 0 if there is none."""
     address = elf.variable(name)
     return int.from_bytes(elf.bytes_at(address, 8), "little") if address else 0

@@ -1,7 +1,7 @@
-"""Lines of a CPython function by instruction, from its table of locations (3.11 and newer).
+"""Finds the lines of a CPython function by instruction, from its location table (3.11 and newer).
 
-An entry is a byte with its kind and how many instructions of two bytes it is about, and more bytes, which depend on the
-kind and have the highest bit clear: Objects/locations.md in CPython's source. The table may be anything, and cut.
+An entry is a byte with its kind and its length in instructions of two bytes, followed by bytes that depend on the kind
+and have the highest bit clear: Objects/locations.md in CPython's source. The table is untrusted and may be truncated.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from bisect import bisect_right
 
 _UNIT = 2  # bytes of an instruction
 _NONE, _LONG, _NO_COLUMN = 15, 14, 13
-_ONE_LINE = 10  # kinds from here on up to _NO_COLUMN say how many lines further
+_ONE_LINE = 10  # kinds from here up to _NO_COLUMN give the number of lines to advance
 _LONGEST = 6  # bytes of a number
-_LAST = 1 << 31  # no line is beyond
+_LAST = 1 << 31  # line numbers are below
 
 
 class PythonLines:
-    """`line` of a place. first: the function's own."""
+    """The lines of one function. first: its own line."""
 
     def __init__(self, table: bytes, first: int) -> None:
         self._starts: list[int] = []
@@ -25,7 +25,7 @@ class PythonLines:
         self._read(table, first)
 
     def line(self, distance: int) -> int:
-        """At so many bytes from the first instruction; 0 where that isn't known."""
+        """The line at this many bytes from the first instruction; 0 if unknown."""
         after = bisect_right(self._starts, distance)
         return self._lines[after - 1] if after and distance < self._end else 0
 
@@ -51,7 +51,7 @@ class PythonLines:
 
 
 def _signed(table: bytes, at: int) -> int:
-    """Six bits a byte, the seventh says that there are more; the lowest bit of all is the sign."""
+    """A signed number of six bits a byte; the seventh says that more follow, and the lowest bit of all is the sign."""
     value = 0
     for index, byte in enumerate(table[at : at + _LONGEST]):
         value |= (byte & 63) << 6 * index

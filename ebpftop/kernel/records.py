@@ -1,4 +1,4 @@
-"""C for the records of classic tracepoints, from tracefs: where the compiler can't read that, as BCC would have it do.
+"""C for the records of classic tracepoints, from tracefs, like BCC's, for a compiler that can't read tracefs.
 
 Format: the kernel's Documentation/trace/events.rst. The names are BCC's (its tp_frontend_action.cc).
 """

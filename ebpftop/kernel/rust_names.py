@@ -1,6 +1,6 @@
-"""Rust's v0 symbol names, `_R…`, as their authors wrote them. Format: Rust's RFC 2603.
+"""Demangles Rust's v0 symbol names, `_R…`. Format: Rust's RFC 2603.
 
-A name is untrusted, and refers to its own parts: depth, steps and the text it unfolds to are bounded.
+A name is untrusted, and refers to its own parts: depth, steps and the length of the expanded text are limited.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from string import ascii_letters, ascii_lowercase, digits
 
 _DEEPEST = 96  # parts within parts
-_ROOM = 1 << 18  # characters of all parts that are put together
+_ROOM = 1 << 18  # characters of all combined parts
 _LONGEST_NUMBER = 5  # digits of a length
-_STEP = 8  # of them for each part, whatever its text is
+_STEP = 8  # characters charged for each part, whatever its text is
 _BASE_62 = digits + ascii_lowercase + ascii_letters[26:]
 _BASIC = {
     "a": "i8", "b": "bool", "c": "char", "d": "f64", "e": "str", "f": "f32", "h": "u8", "i": "isize", "j": "usize",
@@ -24,11 +24,11 @@ _PLAIN_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 
 
 class _Unknown(Exception):
-    """Not such a name, or not one that is known here."""
+    """Not a v0 name, or one of an unknown form."""
 
 
 def plain(name: str) -> str | None:
-    """The name without its hashes; None where it is not one of these."""
+    """The name without its hashes; None if it is not a v0 name."""
     body, dot, suffix = name.partition(".")
     if not body.startswith("_R") or not body.isascii():
         return None
@@ -40,16 +40,16 @@ def plain(name: str) -> str | None:
 
 
 class _Reader:
-    """Reads one name from front to back; a back reference reads a part of it again."""
+    """Reads one name from front to back; a back reference rereads a part of it."""
 
     def __init__(self, text: str) -> None:
         self._text, self._at, self._depth, self._room = text, 0, 0, _ROOM
-        self._bound = 0  # lifetimes that binders around this place name
+        self._bound = 0  # number of lifetimes that enclosing binders name
 
     def symbol(self) -> str:
         text = self._path(value=True)
         if self._at < len(self._text) and self._text[self._at] not in ".$":
-            self._path(value=False)  # the crate for which it was made
+            self._path(value=False)  # the crate for which it was instantiated
         if self._at < len(self._text) and self._text[self._at] not in ".$":
             raise _Unknown
         return text
@@ -93,7 +93,7 @@ class _Reader:
     def _identifier(self) -> str:
         encoded = self._take("u")
         length = self._decimal()
-        self._take("_")  # where the text begins with a digit
+        self._take("_")  # if the text begins with a digit
         text = self._text[self._at : self._at + length]
         if len(text) < length:
             raise _Unknown
@@ -109,7 +109,7 @@ class _Reader:
     # ---------------------------------------------------------------- parts
 
     def _part(self, read: Callable[[], str]) -> str:
-        """What `read` makes, within the bounds."""
+        """The result of `read`, within the limits."""
         self._depth += 1
         if self._depth > _DEEPEST:
             raise _Unknown
@@ -121,7 +121,7 @@ class _Reader:
         return text
 
     def _again(self, read: Callable[[], str]) -> str:
-        """What stands at an earlier place, to which the text leads here."""
+        """The part at an earlier position, to which a back reference leads."""
         start, place = self._at - 1, self._base_62()
         if place >= start:
             raise _Unknown
@@ -137,7 +137,7 @@ class _Reader:
         return found
 
     def _path(self, *, value: bool) -> str:
-        """value: whether it stands where an expression would, as `Vec::<u8>`."""
+        """Read a path. value: whether it is in an expression, as `Vec::<u8>`."""
         return self._part(lambda: self._one_path(self._next(), value))
 
     def _one_path(self, tag: str, value: bool) -> str:
@@ -147,7 +147,7 @@ class _Reader:
                 return self._identifier()
             case "M" | "X":
                 self._optional("s")
-                self._path(value=False)  # where the implementation stands
+                self._path(value=False)  # the path of the implementation
                 of = self._type()
                 return f"<{of} as {self._path(value=False)}>" if tag == "X" else f"<{of}>"
             case "Y":
@@ -184,7 +184,7 @@ class _Reader:
         return _letter(self._bound - number)
 
     def _binder(self) -> str:
-        """The lifetimes that are named here, as `for<'a> `. They hold until the caller puts `_bound` back."""
+        """The lifetimes that are bound here, as `for<'a> `. They hold until the caller restores `_bound`."""
         count = self._optional("G")
         if count > _DEEPEST:
             raise _Unknown
@@ -246,7 +246,7 @@ class _Reader:
         return f"dyn {binder}{traits}" + (f" + {self._lifetime(lifetime)}" if lifetime else "")
 
     def _trait(self) -> str:
-        """A trait with what its associated types are bound to: `Iterator<Item = u8>`."""
+        """A trait with the bindings of its associated types: `Iterator<Item = u8>`."""
         text, bindings = self._path(value=False), []
         while self._take("p"):
             name = self._identifier()

@@ -1,4 +1,6 @@
-"""The minimum for tracing: a recent kernel, a known architecture, BTF. Fast, as it runs at every start."""
+"""Checks the minimum for tracing: a recent kernel, a known architecture, BTF. It is fast because it runs at every
+start.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def misleading() -> Check | None:
 
 
 def cgroup_namespace() -> Check:
-    """Check that all cgroups are seen here. Tracing works without; what is outside of a container then has no name."""
+    """Check that all cgroups are visible here. Tracing works even if they aren't; cgroups outside of the container then
+    have no name.
+    """
     name, detail = "cgroup namespace", "the initial one"
     try:
         if os.stat("/proc/self/ns/cgroup").st_ino == _INITIAL_CGROUP:

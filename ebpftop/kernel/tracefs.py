@@ -23,7 +23,9 @@ def find() -> Path | None:
 
 
 def _is_tracefs(place: Path) -> bool:
-    """Works without permission to look inside. debugfs mounts its `tracing` only on access."""
+    """Whether tracefs is mounted there. Works without permission to look inside. debugfs mounts its `tracing` only on
+    access.
+    """
     return os.path.isdir(f"{place}/events") or place in mounts.of_kind("tracefs")
 
 

@@ -1,7 +1,7 @@
-"""One real trial per mechanism: a program of two instructions is loaded, attached and detached. Nothing remains.
+"""One real trial per mechanism: loads, attaches and detaches a program of two instructions. Nothing remains.
 
-A kernel's configuration and version don't show what works: fentry may be refused although BTF exists.
-Numbers of program, map and attach types: linux/bpf.h.
+A kernel's configuration and version don't show what works: fentry may be refused although BTF exists. Numbers of
+program, map and attach types: linux/bpf.h.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _LoadOptions(ctypes.Structure):
 def trial(mechanism: str, held: ExitStack | None = None) -> Outcome:
     """Try a mechanism, by its name in manifests (return probes like entry probes), "ring_buffer" or "statistics".
 
-    held: what was attached stays until this is closed, or until no more files may be open. Detaching a tracepoint or a
+    held: keeps the attachment until it is closed, or until no more files may be open. Detaching a tracepoint or a
     uprobe waits for a grace period of the kernel, a tenth of a second.
     """
     mechanism = SAME_AS.get(mechanism, mechanism)
@@ -167,8 +167,8 @@ def _uprobe(held: ExitStack) -> str:
 def place_of_getpid() -> tuple[bytes, int, str]:
     """File, offset and file name of libc's getpid, from its address in this process's memory.
 
-    The file is given by its /proc link, as its name may be from another mount namespace; by its name for who may not
-    follow that.
+    The file is given by its /proc link, because its name may be from another mount namespace; by its name for users who
+    may not follow the link.
     """
     address = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value or 0
     for line in Path("/proc/self/maps").read_text().splitlines():

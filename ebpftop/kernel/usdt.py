@@ -1,4 +1,4 @@
-"""USDT probes in programs and libraries. Format of their ELF notes: SystemTap's sys/sdt.h."""
+"""Reads USDT probes in programs and libraries. Format of their ELF notes: SystemTap's sys/sdt.h."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ebpftop.kernel.elf import Elf
 _NOTE = struct.Struct("<III")
 _PLACES = struct.Struct("<QQQ")  # location, base, semaphore
 _STATIC_PROBE = 3
-_FARTHEST = 1 << 32  # where a counter can lie: the kernel takes 32 bits
+_FARTHEST = 1 << 32  # limit for a counter's offset: the kernel accepts 32 bits
 
 
 class StaticProbe(NamedTuple):
     """File offsets of the probe and of its semaphore, a counter to raise while attached (0: none).
 
-    arguments: where they are, as the note writes it; hostile text.
+    arguments: their locations, as written in the note; untrusted text.
     """
 
     provider: bytes
@@ -27,7 +27,7 @@ class StaticProbe(NamedTuple):
 
 
 def static_probes(elf: Elf) -> list[StaticProbe]:
-    """In the file's order; one name may have several locations."""
+    """The probes in the file's order; one name may have several locations."""
     notes = elf.section(b".note.stapsdt")
     base = elf.section(b".stapsdt.base")
     return _probes(elf, notes[1], base[0] if base else None) if notes else []

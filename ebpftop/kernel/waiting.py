@@ -1,4 +1,4 @@
-"""Texts of /proc/PID/task/TID that say where a thread waits: see the kernel's fs/proc/base.c, lib/syscall.c and
+"""Parses files of /proc/PID/task/TID that say where a thread waits: see the kernel's fs/proc/base.c, lib/syscall.c and
 kernel/sched/debug.c.
 """
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ebpftop.kernel.proc import text
 
-COMPAT = 512  # added to the numbers of 32-bit programs' system calls, as COMPAT_NUMBERS of probes/include/ebpftop.h
+COMPAT = 512  # added to the numbers of 32-bit programs' system calls, like COMPAT_NUMBERS of probes/include/ebpftop.h
 MOST_FRAMES = 64
 _FRAME = re.compile(rb"\[<[0-9a-fx]+>\] ([^\s+]+)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: (\[[^\]\s]+\]))?")
 _CALL = re.compile(rb"(\d{1,9})((?: 0x[0-9a-f]{1,16}){6}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})\n?\Z")
@@ -19,7 +19,7 @@ _SWITCHES = re.compile(rb"^nr_switches +: +(\d{1,19})$", re.MULTILINE)
 
 
 class Call(NamedTuple):
-    """A system call that has not returned, with its six registers of arguments, of which it may use fewer."""
+    """A system call that has not returned, with six argument registers, of which it may use fewer."""
 
     number: int
     arguments: tuple[int, ...]
@@ -32,10 +32,10 @@ def stack(raw: bytes) -> list[str]:
 
 
 def call(raw: bytes) -> Call | None:
-    """What /proc/PID/syscall holds; None of a thread that runs, or that waits outside of any system call.
+    """The system call in /proc/PID/syscall; None for a thread that runs, or that waits outside of any system call.
 
-    The kernel doesn't report which table the number is from. Where stack and code lie below 4 GiB, it is taken for the
-    32-bit one.
+    The kernel doesn't report which table the number is from. If stack and code lie below 4 GiB, the number is taken for
+    a 32-bit one.
     """
     found = _CALL.match(raw)
     if found is None:
@@ -45,14 +45,16 @@ def call(raw: bytes) -> Call | None:
 
 
 class Ran(NamedTuple):
-    """When a thread ran last, in ns of the scheduler's clock of that CPU, and how often it had left a CPU."""
+    """When a thread last ran, in ns of the scheduler's clock of that CPU, and how often it had left a CPU."""
 
     at_ns: int
     switches: int
 
 
 def ran(raw: bytes) -> Ran | None:
-    """What /proc/PID/sched says; None where it doesn't. Clocks of CPUs differ, and may be slower than time."""
+    """The times in /proc/PID/sched; None if they are missing. Clocks of CPUs differ, and may run slower than real
+    time.
+    """
     at, times = _RAN.search(raw), _SWITCHES.search(raw)
     if at is None or times is None or not int(at[1]):
         return None
@@ -60,6 +62,8 @@ def ran(raw: bytes) -> Ran | None:
 
 
 def switches(status: dict[str, str]) -> int | None:
-    """How often the thread has left a CPU, from its `status`: while that stays the same, it has not run."""
+    """How often the thread has left a CPU, from its `status`: while that number stays the same, the thread has not
+    run.
+    """
     parts = [status.get(f"{kind}_ctxt_switches", "") for kind in ("voluntary", "nonvoluntary")]
     return sum(map(int, parts)) if all(part.isdecimal() for part in parts) else None

@@ -1,1 +1,1 @@
-"""Rows of columns, found again by their keys."""
+"""Rows of columns, matched by their keys."""

@@ -1,4 +1,4 @@
-"""Row keys of any number of columns as single integers: equal keys, equal numbers."""
+"""Encodes row keys of any number of columns as single integers: equal keys get equal numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Keys = Array | Sequence[Array]  # one column, or several of one length: one row a key
+Keys = Array | Sequence[Array]  # one column, or several of equal length: one key a row
 _ROOM = 1 << 64
 
 
@@ -18,7 +18,7 @@ def columns_of(keys: Keys) -> list[Array]:
 
 
 def rows_of(keys: Keys) -> int:
-    """How many rows the keys have. Raises ValueError for no column, or for columns of unequal length."""
+    """The number of rows in the keys. Raises ValueError for no column, or for columns of unequal length."""
     lengths = {len(column) for column in columns_of(keys)}
     if len(lengths) != 1:
         raise ValueError(f"key columns have {sorted(lengths)} rows")
@@ -26,9 +26,9 @@ def rows_of(keys: Keys) -> int:
 
 
 def encode(keys: Keys) -> npt.NDArray[np.uint64]:
-    """A number a row; numbers follow the order of the keys, first column first.
+    """One number a row; numbers follow the order of the keys, first column first.
 
-    Columns of integers that together fit 64 bits are packed without sorting.
+    Integer columns that fit into 64 bits together are packed without sorting.
     """
     codes, room = np.zeros(rows_of(keys), np.uint64), 1
     for column in columns_of(keys):
@@ -42,7 +42,7 @@ def encode(keys: Keys) -> npt.NDArray[np.uint64]:
 
 
 def _digits(column: Array) -> tuple[npt.NDArray[np.uint64], int]:
-    """Each value less the smallest one, and how many there could be."""
+    """Each value minus the smallest one, and the number of possible values."""
     if column.dtype.kind not in "iu" or not len(column):
         return _dense(column)
     low, high = int(column.min()), int(column.max())
@@ -51,7 +51,7 @@ def _digits(column: Array) -> tuple[npt.NDArray[np.uint64], int]:
 
 
 def _dense(column: Array) -> tuple[npt.NDArray[np.uint64], int]:
-    """Each value's place among the distinct ones, and how many those are."""
+    """Each value's rank among the distinct ones, and the number of distinct values."""
     distinct, places = np.unique(column, return_inverse=True)
     return places.astype(np.uint64), max(1, len(distinct))
 
@@ -59,7 +59,7 @@ def _dense(column: Array) -> tuple[npt.NDArray[np.uint64], int]:
 class Vocabulary:
     """Numbers for labels that stay the same from snapshot to snapshot.
 
-    A dictionary column's codes mean something only beside its own labels; translated, they can be keys.
+    A dictionary column's codes have a meaning only with its own labels; translated, they can serve as keys.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Vocabulary:
 
     def translate(self, codes: Array, labels: Sequence[str]) -> npt.NDArray[np.intp]:
         """One number a row: an index into `self.labels`, which only grows."""
-        if labels != self._last[0]:  # mostly they are those of the snapshot before
+        if labels != self._last[0]:  # usually they are the previous snapshot's
             self._last = labels, self._numbered(labels)
         return self._last[1][codes]
 

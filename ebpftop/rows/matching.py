@@ -1,4 +1,6 @@
-"""Rows of one snapshot found in another by their keys, which are distinct within each; and rates."""
+"""Matches rows of one snapshot with those of another by their keys, which are distinct within each; and computes
+rates.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from ebpftop.rows.keys import Keys, columns_of, encode, rows_of
 
 
 def align(old_keys: Keys, new_keys: Keys) -> npt.NDArray[np.intp]:
-    """For each new key its row among the old ones, or -1. Raises ValueError if the numbers of columns differ."""
+    """For each new key, its row among the old ones, or -1. Raises ValueError if the numbers of columns differ."""
     old, new = columns_of(old_keys), columns_of(new_keys)
     before, now = rows_of(old_keys), rows_of(new_keys)
     pairs = list(zip(old, new, strict=True))
@@ -32,7 +34,7 @@ def align(old_keys: Keys, new_keys: Keys) -> npt.NDArray[np.intp]:
 
 
 def rates(delta: npt.NDArray[Any], seconds: float) -> npt.NDArray[np.float64]:
-    """Per second; NaN where no time has passed."""
+    """Rates per second; NaN if no time has passed."""
     if seconds <= 0:
         return np.full(len(delta), np.nan)
     return np.asarray(delta / seconds, np.float64)

@@ -1,10 +1,11 @@
-"""Whether numbers of many rows differ between two spans by more than they vary anyway: block permutation.
+"""Tests whether numbers of many rows differ between two spans by more than their usual variation: block permutation.
 
-Each row is a ratio: counts over seconds, or values above a limit over all values. Steps, brought to one length, are put
-into blocks as long as they are correlated, and the blocks are dealt anew to both spans: what the difference then is, is
-chance. As many rows are asked at once, each is compared with the greatest difference of all rows in each deal (Westfall
-& Young 1993, "Resampling-Based Multiple Testing", single step). Differences are divided by their standard error in each
-deal too, as spans may vary unequally (Chung & Romano 2013, "Exact and asymptotically robust permutation tests").
+Each row is a ratio: counts over seconds, or values above a limit over all values. Steps are first converted to one
+length, then grouped into blocks as long as the steps are correlated. The blocks are dealt anew to both spans; the
+resulting differences show what chance produces. Because many rows are tested at once, each is compared with the
+greatest difference of all rows in each deal (Westfall & Young 1993, "Resampling-Based Multiple Testing", single step).
+Differences are divided by their standard error in each deal too, because spans may vary unequally (Chung & Romano 2013,
+"Exact and asymptotically robust permutation tests").
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ import numpy as np
 from ebpftop.rows.keys import Array
 from ebpftop.stats.correlation import Correlation, blocks
 
-LEVEL = 0.05  # the probability that any row is called changed where none is
-FEW = 5  # blocks; fewer in one span say too little of how much it varies
+LEVEL = 0.05  # the probability that any row is reported as changed if none is
+FEW = 5  # blocks; with fewer in one span, its variation can't be estimated
 DEALS = 400
-UNITS = 120  # a span has no more of them, as longer ones serve as well
-_AT_ONCE = 256  # rows, so that memory is bounded
+UNITS = 120  # the maximum of a span, because longer ones work as well
+_AT_ONCE = 256  # rows, to limit memory
 _SEED = 0x5EED
-_UNEQUAL = 1.5  # times as long is another length
-_TYPICAL = 0.9  # of the steps of a span are no longer than its typical one
+_UNEQUAL = 1.5  # lengths count as different if one is this many times the other
+_TYPICAL = 0.9  # of the steps of a span are no longer than its typical step
 
 
 def one_length(a: Array, b: Array) -> tuple[Array, Array]:
-    """The unit that each step of two spans belongs to, so that all units of both are about equally long.
+    """The unit to which each step of two spans belongs, such that all units of both are about equally long.
 
-    a, b: how long each step lasted, any unit of time.
+    a, b: how long each step lasted, in any unit of time.
     """
     lengths = [each for each in (a, b) if len(each)]
     longest = max((float(np.quantile(each, _TYPICAL)) for each in lengths), default=0.0)
@@ -42,7 +43,7 @@ def one_length(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _units(lengths: Array, unit: float) -> Array:
-    """Steps of unequal length as units of about one; what is left at the end belongs to the last one."""
+    """Groups steps of unequal length into units of about this length; the rest at the end belongs to the last unit."""
     if not len(lengths):
         return np.zeros(0, np.int64)
     ends = np.cumsum(lengths)
@@ -60,8 +61,8 @@ class Side:
 
 
 def chances(a: Side, b: Side, deals: int = DEALS) -> Array | None:
-    """For each row, how probable so great a difference of any row is where there is none; 1 where nothing differs.
-    None where the spans are too short to tell. The same every time.
+    """For each row, the probability that any row shows so great a difference by chance; 1 if nothing differs. None if
+    the spans are too short for a test. The result is deterministic.
     """
     ratio = _ratio(np.concatenate((a.parts, b.parts)), np.concatenate((a.wholes, b.wholes)))
     before, after = a.parts - ratio * a.wholes, b.parts - ratio * b.wholes
@@ -91,7 +92,7 @@ def _ratio(parts: Array, wholes: Array) -> Array:
 
 
 def _means(units: Array, length: int) -> Array:
-    """Of blocks of about so many units."""
+    """The means of blocks of about this many units."""
     block = blocks(len(units), length)
     sizes = np.bincount(block)
     return np.asarray(np.add.reduceat(units, np.cumsum(sizes) - sizes, axis=0) / sizes[:, np.newaxis])

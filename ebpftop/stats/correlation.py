@@ -1,4 +1,4 @@
-"""How long steps that follow each other are alike: so long a block of them must be to count as one observation."""
+"""Estimates for how long consecutive steps are correlated: a block must be this long to count as one observation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from ebpftop.rows.keys import Array
 
-_FAINT = 0.05  # a correlation that no longer counts
-_PART = 10  # one row in so many
-_BLOCK = 2  # correlation times in a block: blocks that adjoin are then little alike
+_FAINT = 0.05  # a correlation that counts as none
+_PART = 10  # one row in this many
+_BLOCK = 2  # correlation times in a block: adjacent blocks are then nearly independent
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Correlation:
-    """Of series of steps. block: how many steps make a block, 1 where they are independent. inflation: of each row, by
-    how much the variance of a long mean exceeds what the variance of blocks makes it.
+    """The correlation of series of steps. block: steps in a block, 1 if they are independent. inflation: for each row,
+    the factor by which the variance of a long mean exceeds the estimate from the variance of blocks.
 
     The correlation time is the integrated one, 1 + 2 Σ r(h) until r(h) fades (Sokal 1997, "Monte Carlo Methods in
-    Statistical Mechanics", section 3). A block holds twice that of the rows that are most alike, a tenth of all.
+    Statistical Mechanics", section 3). A block is twice the correlation time of the most correlated tenth of the rows.
     """
 
     block: int
@@ -30,8 +30,8 @@ class Correlation:
 
     @classmethod
     def of(cls, series: Sequence[Array], few: int = 1) -> Correlation:
-        """series: stretches of consecutive steps, (steps × rows) of the same rows, each of which varies around its own
-        mean.
+        """Estimate from series: stretches of consecutive steps, (steps × rows) of the same rows, each of which varies
+        around its own mean.
         """
         rows = series[0].shape[1] if len(series) else 0
         around = [each - each.mean(axis=0) for each in series if len(each) > 1]
@@ -53,19 +53,21 @@ class Correlation:
 
 
 def block_length(series: Sequence[Array]) -> int:
-    """How many steps make a block."""
+    """The number of steps in a block."""
     return Correlation.of(series).block
 
 
 def _chosen(rows: int, steps: int) -> float:
-    """What the rows chosen for their correlation at the first two lags have of it there, if all are independent."""
+    """The correlation at the first two lags that the rows chosen for it would show there, even if all are
+    independent.
+    """
     normal, part = NormalDist(), 1 / _PART
     greatest = normal.inv_cdf(rows / (rows + 1)) if rows < _PART else normal.pdf(normal.inv_cdf(1 - part)) / part
     return greatest / math.sqrt(2 * steps)
 
 
 def _times(around: list[Array], chosen: float, *, together: bool, block: int) -> tuple[Array, Array]:
-    """The correlation time of each row, or of all on average; and that part of it that is seen within blocks. The
+    """The correlation time of each row, or of all on average; and the part of it that is visible within blocks. The
     squares of a row's deviations add up to 1.
     """
     steps = sum(map(len, around))
@@ -91,5 +93,5 @@ def _at(around: list[Array], lag: int) -> Array:
 
 
 def blocks(steps: int, length: int) -> Array:
-    """The block of each step: as many equally long ones of at least this length as there is room for, one at least."""
+    """The block of each step: as many equally long blocks of at least this length as fit, at least one."""
     return np.arange(steps) * max(1, steps // length) // max(1, steps)

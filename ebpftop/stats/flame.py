@@ -1,4 +1,4 @@
-"""Call stacks merged into a tree, and the cells that the frames of a flame graph take on each line."""
+"""Call stacks merged into a tree, and the layout of a flame graph: the cells of each frame on each line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from ebpftop.rows.keys import Array
 I64 = npt.NDArray[np.int64]
 
 MORE, LESS = "+", "−"
-_SEEN = 0.25  # growth that has a sign: by two fifths
+_SEEN = 0.25  # growth from which a sign is shown: two fifths
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Shares:
-    """Percent of the whole of each period, one a frame. own: of paths that end in it. total: that hold it anywhere."""
+    """Percent of the total of each period, one a frame. own: of paths that end in the frame. total: of paths that
+    contain it anywhere.
+    """
 
     own_before: Array
     own: Array
@@ -28,7 +30,7 @@ class Shares:
 
     @property
     def own_change(self) -> Array:
-        """In percentage points."""
+        """The change of `own`, in percentage points."""
         return np.asarray(self.own - self.own_before)
 
     @property
@@ -50,18 +52,18 @@ class Paths:
 
     @classmethod
     def of(cls, paths: Sequence[Array], values: Array, before: Array | None = None) -> Paths:
-        """From one array a path."""
+        """Paths from one array a path."""
         flat = np.concatenate(paths) if len(paths) else np.zeros(0, np.int64)
         lengths = np.fromiter(map(len, paths), np.int64, len(paths))
         starts = np.cumsum(lengths) - lengths
         return cls(flat.astype(np.int64, copy=False), starts, lengths, values.astype(np.int64, copy=False), before)
 
     def renamed(self, names: Array) -> Paths:
-        """The same paths with `names[frame]` in the place of each frame."""
+        """The same paths with `names[frame]` in place of each frame."""
         return replace(self, flat=names[self.flat])
 
     def headed(self, heads: Array) -> Paths:
-        """Each path with one more frame before it."""
+        """Each path with one more frame in front."""
         rows, frames = self._frames()
         lengths = self.lengths + 1
         starts = np.cumsum(lengths) - lengths
@@ -99,14 +101,16 @@ class Paths:
         return rows
 
     def through(self, wanted: npt.NDArray[np.bool_]) -> int:
-        """The value of all rows that hold a wanted frame anywhere; `wanted` is a mask over frames."""
+        """The value of all rows that contain a wanted frame anywhere; `wanted` is a mask over frames."""
         rows, frames = self._frames()
         hit = np.zeros(len(self), bool)
         hit[rows[wanted[frames]]] = True
         return int(self.values[hit].sum())
 
     def totals(self, frames: int) -> tuple[I64, I64]:
-        """(own, total) of each frame: values of paths that end in it, and that hold it, however often, anywhere."""
+        """(own, total) of each frame: values of paths that end in it, and of paths that contain it, once or several
+        times.
+        """
         own, total = np.zeros(frames, np.int64), np.zeros(frames, np.int64)
         some = self.take(self.lengths > 0)
         np.add.at(own, some.flat[some.starts + some.lengths - 1], some.values)
@@ -118,7 +122,7 @@ class Paths:
         return own, total
 
     def shares(self, frames: int) -> Shares:
-        """Of each frame, in both periods."""
+        """The shares of each frame in both periods."""
         before = self.before if self.before is not None else np.zeros_like(self.values)
         sides = []
         for values in (before, self.values):
@@ -151,9 +155,10 @@ class Node:
 
 
 def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
-    """The tree of the paths that begin with `root`, down to frames of the value `least`.
+    """The tree of the paths that begin with `root`, down to frames with a value of `least`.
 
-    Each level takes one sort of the rows still in it, and what is too small leaves with all that is below.
+    Each level takes one sort of the remaining rows; a frame that is too small is dropped along with everything below
+    it.
     """
     depth = len(root)
     paths = paths.under(root)
@@ -201,9 +206,9 @@ def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
 
 
 def growth(value: int, total: int, before: int, total_before: int) -> float:
-    """How much a part of a whole grew between two periods: -1 (to a quarter or less) to 1 (to four times or more).
+    """How much a part of a total grew between two periods: -1 (to a quarter or less) to 1 (to four times or more).
 
-    Shares are compared: where everything doubled, nothing grew.
+    Shares are compared: if everything doubled, nothing grew.
     """
     if not total or not total_before:
         return 0.0
@@ -212,7 +217,7 @@ def growth(value: int, total: int, before: int, total_before: int) -> float:
 
 
 def sign(grown: float) -> str:
-    """`+` or `−` before the name of what grew or shrank by much."""
+    """`+` or `−`, shown before the name of a frame that grew or shrank by much."""
     return MORE if grown > _SEEN else LESS if grown < -_SEEN else ""
 
 
@@ -221,7 +226,9 @@ def sign(grown: float) -> str:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Cell:
-    """Cells `start` to `end` of a line. node: None for what is too narrow to stand alone. path: from the root on."""
+    """Cells `start` to `end` of a line. node: None for frames too narrow to have a cell of their own. path: from the
+    root on.
+    """
 
     start: int
     end: int
@@ -231,9 +238,10 @@ class Cell:
 
 
 def lay_out(root: Node, width: int, path: tuple[int, ...] = ()) -> list[list[Cell]]:
-    """The frames line by line, the root's first: as wide as their value, each above its children, the greatest left.
+    """The frames line by line, the root's first: as wide as their value, each above its children, the greatest on the
+    left.
 
-    Those that would take less than a cell share one cell, to the right of the others. `path` leads to the root.
+    Frames narrower than a cell share one cell, to the right of the others. `path` leads to the root.
     """
     if root.value <= 0 or width < 1:
         return []
@@ -266,5 +274,5 @@ def _below(node: Node, path: tuple[int, ...], left: int, total: int, width: int)
 
 
 def _cell_of(value: int, total: int, width: int) -> int:
-    """The edge of cells nearest to a value."""
+    """The cell edge nearest to a value."""
     return (2 * value * width + total) // (2 * total)

@@ -1,7 +1,7 @@
-"""Numbers for people: at most three significant digits, whole counts with grouped digits, a unit.
+"""Formats numbers for people: at most three significant digits, whole counts with grouped digits, a unit.
 
 Units are those of a manifest: "" and "count" (plain numbers), "ns", "cpu_ns" (ns spent on a CPU), "bytes", "pages",
-"percent". What is unknown (None, NaN, infinity) is "–".
+"percent". An unknown number (None, NaN, infinity) is "–".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLAIN: _Scale = (("", 1), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P"
 _WHOLE_BELOW = 1_000_000  # a count is exact up to here
 
 
-KEPT = 4096  # texts of the numbers written last: most are written again a second later
+KEPT = 4096  # cached texts of recent numbers: most are formatted again a second later
 
 
 @lru_cache(KEPT)
@@ -67,7 +67,7 @@ def rate(n: Number | None, unit: str = "") -> str:
 
 @lru_cache(KEPT)
 def value(n: Number | None, unit: str = "") -> str:
-    """A number in a manifest's unit; an unknown unit is written behind it."""
+    """A number in a manifest's unit; an unknown unit is appended to it."""
     if n is None or not math.isfinite(n):
         return _UNKNOWN
     scale = _SCALES.get(unit)
@@ -80,12 +80,14 @@ def plural(n: int, noun: str) -> str:
 
 
 def ring(size: int, most: int) -> str:
-    """`16 MiB, 0.796% used at most`: a ring buffer's bytes, and the most that ever waited in it."""
+    """`16 MiB, 0.796% used at most`: a ring buffer's size in bytes, and the most that ever waited in it."""
     return f"{value(size, 'bytes')}, {percent(100 * most / size)} used at most"
 
 
 def clock(realtime_ns: Number) -> str:
-    """`08:33:46.180` in local time, from ns since 1970; a number that is no plausible time stays a number."""
+    """`08:33:46.180` in local time, from ns since 1970; a number that isn't a plausible time is returned as a
+    number.
+    """
     if not NS <= realtime_ns < NS << 35:
         return str(realtime_ns)
     seconds, rest = divmod(realtime_ns, NS)
@@ -93,7 +95,7 @@ def clock(realtime_ns: Number) -> str:
 
 
 def clocks(realtimes_ns: Sequence[Number]) -> list[str]:
-    """`clock` of many moments, most of them in the same few seconds."""
+    """`clock` for many moments, most of them within the same few seconds."""
     seconds: dict[int, str] = {}
     texts = []
     for moment in realtimes_ns:
@@ -107,9 +109,9 @@ def clocks(realtimes_ns: Sequence[Number]) -> list[str]:
 
 @lru_cache(KEPT)
 def bounds(lo: Number, hi: Number, unit: str = "") -> str:
-    """A bucket lo <= v < hi: `51–57 µs`, `983 µs–1 ms`, and `3 ns` where it holds a single whole number.
+    """A bucket lo <= v < hi: `51–57 µs`, `983 µs–1 ms`, and `3 ns` if it contains a single whole number.
 
-    Two digits where they distinguish the ends: values in a bucket are known no better than its width.
+    Two digits if they distinguish the ends: the precision of values in a bucket is its width.
     """
     if hi == lo + 1:
         return value(lo, unit)
@@ -134,7 +136,7 @@ def _joined(parts: tuple[str, str]) -> str:
 
 
 def _split(n: Number, scale: _Scale, digits: int) -> tuple[str, str]:
-    """The number in the largest unit it reaches once rounded, and that unit."""
+    """The number in the largest unit that it reaches after rounding, and that unit."""
     unit, size = max((step for step in scale if _rounded(n / step[1], digits) >= 1), key=_size, default=scale[0])
     return _digits(n / size, digits), unit
 
@@ -144,13 +146,15 @@ def _size(step: tuple[str, float]) -> float:
 
 
 def _rounded(n: Number, digits: int) -> float:
-    """The magnitude with so many significant digits."""
+    """The magnitude with this many significant digits."""
     n = abs(n)
     return round(n, digits - 1 - math.floor(math.log10(n))) if n else 0
 
 
 def _digits(n: Number, digits: int) -> str:
-    """At most so many significant digits, but every whole one; no exponent, no trailing zeros, thousands apart."""
+    """At most this many significant digits, but all digits of whole numbers; no exponent, no trailing zeros, thousands
+    apart.
+    """
     if 0 < abs(n) < 0.001:
         return "<0.001"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(n)))) if n else 0

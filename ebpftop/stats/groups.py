@@ -1,4 +1,4 @@
-"""Very many histograms at once (one a process, a device, a file): no Python step per histogram."""
+"""Very many histograms at once (one a process, a device, a file), without a Python loop over them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Groups:
         return lo, hi
 
     def sums(self) -> npt.NDArray[np.float64]:
-        """What the values of each group add up to, taking each for the middle of its bucket: right to 1/16."""
+        """The estimated sum of the values of each group, with each value taken as the middle of its bucket: accurate to
+        1/16.
+        """
         if not len(self):
             return np.empty(0)
         lo, hi = bounds_of(self._slots)
@@ -50,8 +52,8 @@ class Groups:
         return sums
 
     def merged(self, into: npt.NDArray[np.intp], of: npt.NDArray[np.intp] | None = None) -> Groups:
-        """Groups put together: each into the one with this number, of which there are none without any. of: which
-        groups those are, where not each of them once.
+        """Merged groups: each group goes into the one with the number in `into`; each of these has at least one. of:
+        which groups to merge, if not each of them once.
         """
         counts = np.diff(self._running, prepend=np.uint64(0))
         if of is None:
@@ -71,7 +73,7 @@ class Groups:
 def group(keys: Keys, slots: npt.ArrayLike, counts: npt.ArrayLike) -> Groups:
     """Histograms of rows (key, slot, count) in any order; rows with the same key and slot are summed.
 
-    Raises ValueError for a slot there can't be, and for lengths that differ.
+    Raises ValueError for an impossible slot, and for lengths that differ.
     """
     slots, counts = checked(slots), np.asarray(counts, np.uint64)
     if not rows_of(keys) == len(slots) == len(counts):

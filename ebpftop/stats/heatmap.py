@@ -1,8 +1,8 @@
-"""A histogram over time: columns of steps, rows of slots, and how often a second each of their cells counted.
+"""A histogram over time: columns are steps, rows are slots, and each cell has its counts per second.
 
-Time is divided into cells of one length, counted from the clock's zero: so what is drawn stays in its cell while time
-goes on. A step that is longer than a cell is a column of several cells; short ones share a column, all whose middles
-lie in one cell. Columns differ in length, so what compares them is counts per second.
+Time is divided into cells of equal length, counted from the clock's zero, so that drawn values stay in their cell as
+time passes. A step that is longer than a cell is a column of several cells; short steps share a column if their middles
+lie in one cell. Columns differ in length, so they are compared by counts per second.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ebpftop.stats.slots import SLOTS
 
 NS = 1_000_000_000
 
-_WIDEST = 8  # cells of a step, at most
-_OWN = 0.75  # of a cell: a step so long is a column of its own
-_KEEP = 1.25  # times as long as needed: a cell's length stays so far, as steps vary
+_WIDEST = 8  # maximum number of cells of a step
+_OWN = 0.75  # of a cell: a step at least this long has its own column
+_KEEP = 1.25  # times the required length: a cell's length is kept up to here, because steps vary
 _LEAST = 1_000_000  # ns
 _DIGITS = 2  # of a step's length: it varies a little
-_BARELY = 1.05  # a rate that misses a level by less has it: so does 1 in 1.0004 s that of 1 a second
+_BARELY = 1.05  # a rate that misses a level by less still has it: 1 in 1.0004 s counts as 1 a second
 
 _SERIES = ((1, 2, 5), (1, 3), (1,))  # round numbers in a power of ten
 
 
 def cell_length(steps: Array, seconds: float, width: int, before: int = 0) -> int:
-    """ns that a cell is wide, so that `seconds` fit into `width` cells, and at least as many steps as there are or that
-    have a cell each: several steps, or part of one.
+    """The width of a cell in ns, such that `seconds` fit into `width` cells. These cells also hold all existing steps,
+    or at least one step each. A cell is several steps long, or part of one.
 
-    steps: their lengths in ns. before: what it was, which is kept as long as it does.
+    steps: their lengths in ns. before: the previous width, which is kept as long as it is suitable.
     """
     known = steps[steps > 0]
     step = _rounded(float(np.median(known))) if len(known) else float(NS)
@@ -48,19 +48,19 @@ def _rounded(length: float) -> float:
 
 
 def begins(start: Array, end: Array, cell: int) -> npt.NDArray[np.bool_]:
-    """Which of the steps begin a column. Whether one does depends on the step before only."""
+    """Which of the steps begin a column. That depends only on the step before."""
     own = end - start >= _OWN * cell
     place = (start + (end - start) // 2) // cell
     first = np.ones(len(start), bool)
     first[1:] = own[1:] | own[:-1] | (place[1:] != place[:-1])
-    first[1:] &= end[1:] > end[:-1]  # a span holds both of two that end at once
+    first[1:] &= end[1:] > end[:-1]  # a span contains both of two steps with the same end
     return first
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Timeline:
-    """Columns, oldest first. start, end: ns, the end of each is in it. lasted: ns that were observed. realtime: of the
-    end. of_step: each step's column. cells: the column in each cell on the screen, −1 where there is none.
+    """Columns, oldest first. start, end: ns; the end of each column belongs to it. lasted: observed ns. realtime: of
+    the end. of_step: each step's column. cells: the column in each cell on the screen, −1 if there is none.
     """
 
     start: Array
@@ -72,7 +72,7 @@ class Timeline:
 
     @classmethod
     def of(cls, times: Array, cell: int, width: int) -> Timeline:
-        """times: a record a step with these four fields. The last cell holds the end of the last one."""
+        """times: one record a step with these four fields. The last cell contains the end of the last step."""
         start, end = times["start"], times["end"]
         if not len(times):
             return cls(start, end, times["lasted"], times["realtime"], np.zeros(0, np.intp), np.full(width, -1))
@@ -120,19 +120,19 @@ class Heatmap:
         return totals
 
     def merged(self, starts: Array) -> Array:
-        """Counts by row, each the slots from one start to the next, and column. The last start is the end."""
+        """Counts by row and column; each row is the slots from one start to the next. The last start is the end."""
         merged: Array = np.add.reduceat(self.counts[: starts[-1]], starts[:-1], axis=0)
         return merged
 
     def rates(self, counts: Array) -> npt.NDArray[np.float64]:
-        """A second, for counts by row and column; NaN where nothing was observed."""
+        """Counts per second, by row and column; NaN if nothing was observed."""
         seconds = self.time.lasted / NS
         rates = np.full(counts.shape, math.nan)
         np.divide(counts, seconds, out=rates, where=seconds > 0)
         return rates
 
     def quantile(self, q: float) -> Array:
-        """The slot that holds each column's quantile (nearest rank); −1 without counts."""
+        """The slot with each column's quantile (nearest rank); −1 without counts."""
         running = self.counts.cumsum(axis=0)
         totals = running[-1]
         return np.where(totals > 0, (running >= ranks(totals, q).astype(np.int64)).argmax(axis=0), -1)
@@ -144,7 +144,7 @@ class Heatmap:
 
 
 def counted(time: Timeline, parts: Sequence[tuple[Array, Array, Array]]) -> Heatmap:
-    """From parts (step, slot, count) in any order."""
+    """A heatmap from parts (step, slot, count) in any order."""
     counts = np.zeros((SLOTS, len(time)), np.int64)
     for step, slot, count in parts:
         np.add.at(counts, (slot, time.of_step[step]), count)
@@ -152,9 +152,10 @@ def counted(time: Timeline, parts: Sequence[tuple[Array, Array, Array]]) -> Heat
 
 
 def row_starts(first: int, last: int, at_most: int) -> Array:
-    """The first slot of each row, and the end: rows of so many slots each that the slots first…last take `at_most`.
+    """The first slot of each row, and the end: rows of equal numbers of slots, such that the slots first…last take at
+    most `at_most` rows.
 
-    Where a row begins doesn't depend on the first one.
+    The row boundaries don't depend on the first slot.
     """
     slots = 1
     while last // slots - first // slots >= at_most:
@@ -163,8 +164,8 @@ def row_starts(first: int, last: int, at_most: int) -> Array:
 
 
 def thresholds(rates: npt.NDArray[np.float64], at_most: int) -> list[float]:
-    """The least rate of each level: round numbers, as close as they may be to reach from the least to the greatest rate
-    above 0. Where that takes too many, the least level is lower than it says.
+    """The lowest rate of each level: round numbers, as close together as the range from the lowest to the greatest rate
+    above 0 permits. If that takes too many levels, the lowest level also contains rates below its threshold.
     """
     some = rates[rates > 0]
     if not len(some):
@@ -189,5 +190,5 @@ def leveled(rates: npt.NDArray[np.float64], least: Sequence[float], levels: int)
 
 
 def level_of(threshold: int, of: int, levels: int) -> int:
-    """The level that a threshold begins, of so many; the last one is the greatest."""
+    """The level at which a threshold begins; the last of the `of` thresholds begins the highest level."""
     return levels - round((of - 1 - threshold) * (levels - 1) / max(1, of - 1)) if of > 1 else (levels + 1) // 2

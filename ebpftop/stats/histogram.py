@@ -14,7 +14,7 @@ from ebpftop.stats.slots import SLOTS, U64, K, bounds, bounds_of, checked, lower
 
 Bounds = tuple[int, int]  # lo <= v < hi
 Row = tuple[int, int, int]  # lo, hi, how many values with lo <= v < hi
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}  # what is shown of every histogram
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}  # shown for every histogram
 QUANTILE_STEPS = 1_000_000  # quantiles are exact decimals of six digits: 0.07 × 100 is the 7th, not the 8th
 
 
@@ -24,18 +24,20 @@ class Histogram:
 
     slots: npt.NDArray[np.intp]
     counts: U64
-    _quantiles: dict[float, Bounds | None] = field(default_factory=dict, repr=False)  # those asked for
+    _quantiles: dict[float, Bounds | None] = field(default_factory=dict, repr=False)  # cached results
 
     @classmethod
     def of(cls, slots: npt.ArrayLike, counts: npt.ArrayLike) -> Histogram:
-        """From rows (slot, count) in any order; equal slots are summed. Raises ValueError for a slot there can't be."""
+        """A histogram from rows (slot, count) in any order; equal slots are summed. Raises ValueError for an impossible
+        slot.
+        """
         dense = np.zeros(SLOTS, np.uint64)
         np.add.at(dense, checked(slots), np.asarray(counts, np.uint64))
         return cls._sparse(dense)
 
     @classmethod
     def sum(cls, histograms: Iterable[Histogram]) -> Histogram:
-        """All of them together."""
+        """The sum of several histograms."""
         dense = np.zeros(SLOTS, np.uint64)
         for each in histograms:
             dense[each.slots] += each.counts
@@ -59,7 +61,9 @@ class Histogram:
         return self._sparse(self._dense() + other._dense())
 
     def subtract(self, earlier: Histogram) -> tuple[Histogram, int]:
-        """What came since `earlier`, and the skew: by how much slots went down, which cumulative counts can't."""
+        """The values added since `earlier`, and the skew: by how much slots decreased, which is impossible for
+        cumulative counts.
+        """
         now, then = self._dense(), earlier._dense()
         grew = now >= then
         skew = int((then - now)[~grew].sum())
@@ -85,9 +89,9 @@ class Histogram:
         return bounds(int(self.slots[-1])) if len(self.slots) else None
 
     def rows(self, at_most: int, finest: int = K) -> list[Row]:
-        """Adjoining rows from the smallest to the largest value, at most so many, as fine as that allows.
+        """Adjacent rows from the smallest to the largest value, at most this many, and as fine as that permits.
 
-        A power of two is split into 2**finest rows, into fewer, or several powers of two share one row. Row edges
+        A power of two is split into 2**finest rows, or into fewer, or several powers of two share one row. Row edges
         never depend on the values, so a row keeps its place while counts change.
         """
         if at_most < 1:
@@ -116,7 +120,9 @@ class Histogram:
 
 
 def middles(histograms: Sequence[Histogram], q: float) -> list[float]:
-    """The middle of the bucket that holds each one's quantile, for a picture of many; NaN where there are no values."""
+    """The middle of the bucket with each histogram's quantile, for a picture of many; NaN for a histogram without
+    values.
+    """
     lengths = np.array([len(each.slots) for each in histograms], np.intp)
     found = np.full(len(histograms), np.nan)
     some = lengths > 0
@@ -132,12 +138,12 @@ def middles(histograms: Sequence[Histogram], q: float) -> list[float]:
 
 @cache
 def _coarser(k: int) -> npt.NDArray[np.intp]:
-    """The slot with 2**k to a power of two that holds each of our slots, 0 <= k <= K."""
+    """For each of our slots, the slot of a scale with 2**k slots to a power of two that contains it, 0 <= k <= K."""
     return np.array([slot_of(lower(slot), k) for slot in range(SLOTS)], np.intp)
 
 
 def ranks(totals: npt.NDArray[Any], q: float) -> U64:
-    """⌈q × total⌉ for each total, at least 1 where there is anything, without leaving u64."""
+    """⌈q × total⌉ for each total, at least 1 for a total above 0, without leaving u64."""
     if not 0 <= q <= 1:
         raise ValueError(f"{q} is no quantile: 0 to 1")
     steps = np.uint64(QUANTILE_STEPS)

@@ -1,10 +1,10 @@
-"""When a rate was raised, if it was: the stretch of steps that differs most from all others, against chance.
+"""Finds when a rate was raised: the stretch of steps that differs most from all others, tested against chance.
 
 The statistic is the largest Student's t of a stretch against the rest (the epidemic alternative of Levin & Kline 1985,
-"The cusum test of homogeneity with an application in spontaneous abortion epidemiology"), of square roots of rates, as
-counts vary with their size. Steps that are alike count as fewer, by the correlation time of what is left when both
-means are taken away, and chance is that of all stretches that can be chosen (Bonferroni). The tail of t is Wallace's
-(1959, "Bounds on normal approximations to Student's and the chi-square distributions").
+"The cusum test of homogeneity with an application in spontaneous abortion epidemiology"). It is computed from square
+roots of rates, because counts vary with their size. Correlated steps count as fewer, by the correlation time of the
+residuals after both means are subtracted. Chance is corrected for all stretches that can be chosen (Bonferroni). The
+tail of t is Wallace's (1959, "Bounds on normal approximations to Student's and the chi-square distributions").
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from ebpftop.rows.keys import Array
 from ebpftop.stats.correlation import block_length
 
-STEPS = 60  # that are looked at; of longer series, several are one
-LEAST = 3  # steps of a stretch, and of the rest: fewer say nothing
-FEW = 8  # steps; fewer have no stretch and rest that could be told apart
-_SHARE = 0.08  # of all steps that a stretch has at least
+STEPS = 60  # maximum number of steps that are examined; in longer series, several are combined into one
+LEAST = 3  # steps of a stretch, and of the rest: fewer are no evidence
+FEW = 8  # steps; with fewer, a stretch can't be distinguished from the rest
+_SHARE = 0.08  # minimum share of all steps in a stretch
 _BLOCK = 2  # correlation times in a block
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """Steps first to before stop. chance: how probable so great a difference is where there is none, 0 to 1."""
+    """Steps `first` to before `stop`. chance: the probability, 0 to 1, of so great a difference by chance."""
 
     first: int
     stop: int
@@ -35,9 +35,9 @@ class Raised:
 
 
 def raised(weights: Array, lasted: Array) -> Raised | None:
-    """The stretch of steps in which most was gained a time; None where there are too few steps or nothing varies.
+    """The stretch of steps with the greatest gain a time; None if there are too few steps or nothing varies.
 
-    weights: what was gained in each step. lasted: how long each took, in any unit, positive.
+    weights: the gain in each step. lasted: how long each took, in any unit, positive.
     """
     unit = np.arange(len(weights)) // max(1, -(-len(weights) // STEPS))
     edges = np.flatnonzero(np.diff(unit, prepend=-1))
@@ -56,7 +56,7 @@ def raised(weights: Array, lasted: Array) -> Raised | None:
 
 
 def _greatest(rates: Array) -> tuple[float, int, int]:
-    """The largest t of any stretch, and the stretch."""
+    """The largest t of any stretch, and that stretch."""
     steps = len(rates)
     least = max(LEAST, int(_SHARE * steps))
     sums = np.concatenate(([0.0], rates.cumsum()))
@@ -74,7 +74,7 @@ def _greatest(rates: Array) -> tuple[float, int, int]:
 
 
 def _tail(t: float, freedom: float) -> float:
-    """The probability of more than t."""
+    """The probability of a value above t."""
     if t <= 0:
         return 1.0
     normal = (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log1p(t * t / freedom))

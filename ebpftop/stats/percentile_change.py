@@ -1,4 +1,4 @@
-"""Percentiles of many histograms in two spans, and what of each step tells whether they changed."""
+"""Percentiles of many histograms in two spans, and the data of each step for testing whether they changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from ebpftop.stats.slots import SLOTS, bounds_of
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Values:
-    """The values of one span: `counts[n]` in a slot of a histogram (row) in a unit of time. units, rows: how many."""
+    """The values of one span: `counts[n]` in a slot of a histogram (row) in a unit of time. units, rows: their
+    numbers.
+    """
 
     unit: Array
     row: Array
@@ -25,12 +27,12 @@ class Values:
     rows: int
 
     def histograms(self) -> Array:
-        """(rows × slots)"""
+        """All counts of the span, (rows × slots)."""
         found = np.bincount(self.row * SLOTS + self.slot, self.counts, self.rows * SLOTS)
         return np.asarray(found.astype(np.int64).reshape(self.rows, SLOTS))
 
     def above(self, limits: Array) -> Side:
-        """How many values of each row reach its limit, a slot, in each unit; of all."""
+        """How many values of each row reach its limit, a slot, in each unit; out of all."""
         place, size = self.unit * self.rows + self.row, self.units * self.rows
         reached = self.slot >= limits[self.row]
         parts = np.bincount(place[reached], self.counts[reached], size)
@@ -41,7 +43,7 @@ class Values:
 @dataclass(frozen=True, eq=False, slots=True)
 class PercentileChange:
     """A percentile of each row before and after: the bounds of its slot, lo <= v < hi (float64), NaN without values.
-    sides: what `change.chances` takes.
+    sides: the input of `change.chances`.
     """
 
     before: tuple[Array, Array]
@@ -54,8 +56,8 @@ class PercentileChange:
 
 
 def percentile_changes(a: Values, b: Values, quantiles: Mapping[str, float]) -> dict[str, PercentileChange]:
-    """Each quantile by its name. It changed where the share of values did that reach a limit between the two: that of
-    both spans together, as then most values tell.
+    """Each quantile by its name. A quantile changed if the share of values above a limit between the two changed. The
+    limit is the quantile of both spans together, because most values then contribute.
     """
     before, after = a.histograms(), b.histograms()
     changes = {}

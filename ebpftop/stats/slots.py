@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 K = 3
 SLOTS = (64 - K + 1) << K
-LIMIT = 1 << 64  # no value reaches it
+LIMIT = 1 << 64  # all values are below
 
 U64 = npt.NDArray[np.uint64]
 

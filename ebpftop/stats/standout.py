@@ -1,14 +1,14 @@
-"""What stands out in a region of a histogram: the values of key fields that are frequent inside and rare outside.
+"""Finds the values of key fields that stand out in a region of a histogram: frequent inside and rare outside.
 
 A region is a span of steps × some of the rows (those of a range of slots). Values are ranked by how much of the
 question "inside or outside?" each answers: its information gain (Quinlan 1986, "Induction of Decision Trees") over the
 entropy of the region, which is Theil's uncertainty coefficient.
 
-Whether a difference may be chance is decided by the likelihood ratio G (Dunning 1993, "Accurate Methods for the
-Statistics of Surprise and Coincidence") of effective counts: those divided by their design effect (`variation`). The
-region is compared twice: with what lies beside it in the same steps, and with the other steps. The level is family-wise
-over all values and both comparisons (Bonferroni). Of the other steps more is asked: the greatest G of all values must
-exceed what it is in as long a span of theirs (Westfall & Young 1993), as something is special in every span.
+The likelihood ratio G (Dunning 1993, "Accurate Methods for the Statistics of Surprise and Coincidence") decides whether
+a difference may be chance. It uses effective counts: those divided by their design effect (`variation`). The region is
+compared twice: with the rest of the same steps, and with the other steps. The level is family-wise over all values and
+both comparisons (Bonferroni). The comparison with the other steps is stricter: the greatest G of all values must exceed
+that of an equally long span of theirs (Westfall & Young 1993), because something is special in every span.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import numpy as np
 from ebpftop.rows.keys import Array
 from ebpftop.stats.variation import FEW, Counts, Variation
 
-LEVEL = 0.05  # how often anything stands out where nothing does
-EVENTS, SHARE = 5, 0.01  # what a value must have inside: so many events, and such a share of them
-ODDS = 2.0  # and how many times as large its odds must be inside as outside
+LEVEL = 0.05  # the probability that anything is found if nothing stands out
+EVENTS, SHARE = 5, 0.01  # a value must have this many events inside, and this share of them
+ODDS = 2.0  # and its odds inside must be this many times its odds outside
 
 _MANY = 10  # spans to compare with, one after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Standout:
-    """A value that stands out. dimension: its place among those searched. inside, outside: the value's shares, 0 to 1.
+    """A value that stands out. dimension: its index among those searched. inside, outside: the value's shares, 0 to 1.
     gain: how much of "inside or outside?" it answers, 0 to 1. count: its events inside.
     """
 
@@ -45,7 +45,9 @@ class Standout:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Cells:
-    """Events by step and row: `counts[n]` of row `rows[n]` in step `steps[n]`, in any order. of: how many steps."""
+    """Events by step and row: `counts[n]` of row `rows[n]` in step `steps[n]`, in any order. of: the number of
+    steps.
+    """
 
     steps: Array
     rows: Array
@@ -63,9 +65,9 @@ class Region:
 
 
 def standouts(cells: Cells, region: Region, dimensions: Sequence[Array], level: float = LEVEL) -> list[Standout]:
-    """The values that stand out in the region, those that explain most first; none where nothing does.
+    """The values that stand out in the region, those that explain most first; empty if there are none.
 
-    dimensions: of each a number a row, equal where rows have the same value; negative where they have none.
+    dimensions: for each, one number a row, equal for rows with the same value; negative for rows without one.
     """
     tested = [_Dimension(place, codes, cells, region) for place, codes in enumerate(dimensions)]
     tests = sum(each.tests for each in tested)
@@ -78,13 +80,15 @@ def standouts(cells: Cells, region: Region, dimensions: Sequence[Array], level: 
 
 
 def _usual(greatest: list[Array], level: float) -> float:
-    """What the greatest score of a span exceeds with the probability `level`, or never did where spans are too few."""
+    """The limit that the greatest score of a span exceeds with the probability `level`, or never exceeded if there are
+    too few spans.
+    """
     together = np.sort(np.max(greatest, axis=0))
     return float(together[-max(1, int(level * (len(together) + 1)))]) if len(together) else -np.inf
 
 
 class _Dimension:
-    """One dimension. tests: how many. elsewhere: the greatest score in each window of the other steps."""
+    """One dimension. tests: their number. elsewhere: the greatest score in each window of the other steps."""
 
     def __init__(self, place: int, codes: Array, cells: Cells, region: Region) -> None:
         self.place = place
@@ -105,7 +109,7 @@ class _Dimension:
         self.tests = compared * int(np.count_nonzero(self._enough))
 
     def standouts(self, beside: float, elsewhere: float) -> list[Standout]:
-        """Those whose score exceeds either limit."""
+        """The values whose score exceeds either limit."""
         n, m = self._inside.whole, self._beside.whole + self._other.whole
         a, b = self._inside.totals, self._beside.totals + self._other.totals
         inside, outside = a / max(1, n), b / max(1, m)
@@ -119,7 +123,7 @@ class _Dimension:
 
 
 def _groups(cells: Cells, code: Array, values: int, region: Region) -> list[Counts]:
-    """What is inside, beside it, and in the other steps."""
+    """The counts inside, beside the region, and in the other steps."""
     during = (cells.steps >= region.first) & (cells.steps < region.stop)
     within = region.within[cells.rows]
     now, then = [(region.first, region.stop)], [(0, region.first), (region.stop, cells.of)]
@@ -141,7 +145,9 @@ def _same_time(inside: Counts, beside: Counts) -> Array:
 
 
 def _other_time(inside: Counts, other: Counts) -> tuple[Array, Array]:
-    """Scores of the region against the other steps; and the greatest one of each window there against the same."""
+    """Scores of the region against the other steps; and the greatest score of each window there against the same
+    steps.
+    """
     length = max(inside.block_length(), other.block_length())
     mine, others = inside.variation(length), other.variation(length)
     if mine.number < FEW:
@@ -152,17 +158,17 @@ def _other_time(inside: Counts, other: Counts) -> tuple[Array, Array]:
     values, counts, sizes = other.windows(min(inside.steps, max(1, other.steps // _MANY)))
     sizes = sizes[:, np.newaxis]
     alike = replace(mine, size=sizes * mine.size / inside.whole, effects=np.ones(len(values)))
-    others = replace(others, effects=np.ones(len(values)))  # theirs would hold the window's own
+    others = replace(others, effects=np.ones(len(values)))  # their effects would include the window's own
     in_windows = _scores((counts, sizes, alike), (other.totals[values] - counts, other.whole - sizes, others))
     in_windows[~_enough(counts, sizes)] = -np.inf
     return scores, in_windows.max(axis=1, initial=-np.inf)
 
 
-_Side = tuple[Array, Array | float, Variation]  # events of each value, of all values, and how they vary
+_Side = tuple[Array, Array | float, Variation]  # events of each value, of all values, and their variation
 
 
 def _scores(inside: _Side, outside: _Side) -> Array:
-    """√G of effective counts; negative where a value is rarer inside."""
+    """√G of effective counts; negative if a value is rarer inside."""
     (a, n, mine), (b, m, others) = inside, outside
     share = (a + b) / np.maximum(n + m, 1)
     effect, other_effect = mine.effect(share), others.effect(share)
@@ -174,7 +180,7 @@ def _scores(inside: _Side, outside: _Side) -> Array:
 
 
 def _part(observed: Array, expected: Array) -> Array:
-    """Observed × ln(observed / expected); 0 where nothing was observed."""
+    """Observed × ln(observed / expected); 0 if nothing was observed."""
     some = (observed > 0) & (expected > 0)
     return np.where(some, observed * np.log(np.where(some, observed, 1) / np.where(some, expected, 1)), 0)
 
@@ -190,6 +196,6 @@ def _gains(inside: Array, outside: Array, n: float, m: float) -> Array:
 
 
 def _entropy(share: Array) -> Array:
-    """Bits, of one of two."""
+    """The entropy of a choice between two, in bits."""
     parts = [np.where(p > 0, p * np.log2(np.where(p > 0, p, 1)), 0) for p in (share, 1 - share)]
     return -(parts[0] + parts[1])

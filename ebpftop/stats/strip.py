@@ -1,7 +1,7 @@
-"""When samples fell, as a sub-second offset heatmap: a column a second, and in it a row for each part of the second.
+"""A sub-second offset heatmap of samples: a column a second, with a row for each part of the second.
 
-After Brendan Gregg's subsecond offset heat maps (2009) and FlameScope (Netflix, 2018): what happens for a moment and at
-intervals shows as a pattern, where a plot of sums over seconds shows nothing.
+It follows Brendan Gregg's subsecond offset heat maps (2009) and FlameScope (Netflix, 2018): short or periodic events
+show as a pattern, whereas a plot of sums over seconds shows nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Strip:
 
     @classmethod
     def of(cls, times: Array, begin: int, columns: int, rows: int) -> Strip:
-        """times: ns, of each sample. Those outside of the columns are left out."""
+        """A strip from times: ns, of each sample. Samples outside of the columns are left out."""
         part = NS // rows
         at = (times - begin) // part
         at = at[(times >= begin) & (at < columns * rows)]
@@ -35,7 +35,7 @@ class Strip:
 
     @property
     def part(self) -> int:
-        """ns of a row."""
+        """The length of a row in ns."""
         return NS // len(self.counts)
 
     @property
@@ -58,6 +58,6 @@ class Strip:
         return moment - (moment - self.begin) % self.part
 
     def count(self, start: int, stop: int) -> int:
-        """Samples in the cells from that of one moment to that before another."""
+        """Samples in the cells from that of `start` to before that of `stop`."""
         first, last = ((moment - self.begin) // self.part for moment in (start, stop))
         return int(self.counts.T.reshape(-1)[max(0, first) : max(0, last)].sum())

@@ -1,7 +1,7 @@
 """Events by step and value, and how much the share of each value varies from block to block of steps.
 
-Events of a step aren't independent of each other: a process that reads, reads often. So a share varies more than chance
-alone makes it vary, by the design effect (Rao & Scott 1992, "A Simple Method for the Analysis of Clustered Binary
+Events of a step aren't independent of each other: a process that reads, reads often. So a share varies more than by
+chance alone. The factor is the design effect (Rao & Scott 1992, "A Simple Method for the Analysis of Clustered Binary
 Data").
 """
 
@@ -15,15 +15,15 @@ import numpy as np
 from ebpftop.rows.keys import Array
 from ebpftop.stats.correlation import block_length, blocks
 
-FEW = 5  # blocks that say something of how much they vary
+FEW = 5  # the minimum number of blocks for estimating their variation
 _FREQUENT = 64  # values whose correlation is measured
-_WINDOWS, _ROOM = 200, 1 << 21  # at most so many windows; and cells of all windows × values
+_WINDOWS, _ROOM = 200, 1 << 21  # the maximum number of windows, and of cells of all windows × values
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Variation:
-    """number: of blocks with events. size: their events, on weighted average. effects: the design effect of each value,
-    at least 1. spread: the squared coefficient of variation of a share beyond chance, of all values together.
+    """number: of blocks with events. size: their events, as a weighted average. effects: the design effect of each
+    value, at least 1. spread: the squared coefficient of variation of a share beyond chance, of all values together.
     """
 
     number: int
@@ -32,15 +32,16 @@ class Variation:
     spread: float
 
     def effect(self, share: Array) -> Array:
-        """The design effect of values with these shares: their own, or that of the spread where it is larger."""
+        """The design effect of values with these shares: their own, or that of the spread if it is larger."""
         together = 1 + self.size * self.spread * share / np.maximum(1 - share, 1e-9)
         return np.asarray(np.maximum(self.effects, together))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Counts:
-    """Events of some of the steps. step, value, count: of each cell that has a value. sizes: events of all values, also
-    of those without one, a step. totals: events a value. whole: all events. stretches: the steps, first and stop.
+    """Events in some of the steps. step, value, count: of each cell that has a value. sizes: events a step of all
+    values, including those without one. totals: events a value. whole: all events. stretches: the steps, first and
+    stop.
     """
 
     step: Array
@@ -55,7 +56,7 @@ class Counts:
     def of(
         cls, cells: tuple[Array, Array, Array], values: int, steps: int, stretches: Sequence[tuple[int, int]]
     ) -> Counts:
-        """From cells (step, value or a negative number, count)."""
+        """Counts from cells (step, value or a negative number, count)."""
         step, value, count = cells[0], cells[1], cells[2].astype(np.float64)
         known = value >= 0
         totals = np.bincount(value[known], count[known], values).astype(np.float64)
@@ -67,7 +68,7 @@ class Counts:
         return sum(stop - first for first, stop in self.stretches)
 
     def block_length(self) -> int:
-        """How many steps make a block, as the shares of the most frequent values follow each other."""
+        """The number of steps in a block, from the correlation of the shares of the most frequent values."""
         counts = self._table(self.step, len(self.sizes), self.frequent(_FREQUENT))
         series = []
         for first, stop in self.stretches:
@@ -77,7 +78,7 @@ class Counts:
         return block_length(series)
 
     def variation(self, length: int) -> Variation:
-        """Between blocks of about so many steps."""
+        """The variation between blocks of about this many steps."""
         width = len(self.totals)
         found, expected, squared = np.zeros(width), np.zeros(width), np.zeros(width)
         squares, number = 0.0, 0
@@ -103,8 +104,8 @@ class Counts:
         return Variation(number, squares / max(1.0, self.whole), np.maximum(effects, 1), spread)
 
     def windows(self, length: int) -> tuple[Array, Array, Array]:
-        """(values, windows × values, all events of each window): spans of about so many steps, each beginning in the
-        middle of the one before. Where there are very many values, the most frequent ones.
+        """(values, windows × values, all events of each window): spans of about this many steps, each beginning in the
+        middle of the one before. If there are very many values, only the most frequent ones.
         """
         half = max(1, length // 2)
         part, parts = np.full(len(self.sizes), -1), 0
@@ -125,7 +126,7 @@ class Counts:
         return values, counts[starts] + counts[starts + 1], sizes[starts] + sizes[starts + 1]
 
     def frequent(self, most: int) -> Array:
-        """The most frequent values, at most so many."""
+        """The most frequent values, at most this many."""
         return np.sort(np.argsort(-self.totals, kind="stable")[:most])
 
     def _table(self, row: Array, rows: int, values: Array) -> Array:

@@ -1,4 +1,5 @@
-"""Call stacks of programs that keep no frame pointers, by the tables that compilers write for C++'s exceptions.
+"""Unwinds call stacks of programs without frame pointers, with the tables that compilers write for C++ exceptions.
 
-Pure: bytes of `.eh_frame` sections, registers and a piece of a stack in, addresses out. All of them are untrusted.
+The package is pure: bytes of `.eh_frame` sections, registers and a piece of a stack in, addresses out. All input is
+untrusted.
 """

@@ -1,4 +1,4 @@
-"""Reading numbers from untrusted bytes: DWARF's encodings, see the System V ABI and the LSB, "Exception Frames"."""
+"""Reads numbers from untrusted bytes in DWARF's encodings; see the System V ABI and the LSB, "Exception Frames"."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _LONGEST_BLOCK = 256  # bytes of an expression: the longest known ones have a do
 WORD = (1 << 64) - 1
 
 _SIZES = {0: (8, False), 2: (2, False), 3: (4, False), 4: (8, False), 10: (2, True), 11: (4, True), 12: (8, True)}
-_ABSOLUTE, _RELATIVE = 0x00, 0x10  # to nothing, to the place of the number itself
+_ABSOLUTE, _RELATIVE = 0x00, 0x10  # relative to nothing, to the place of the number itself
 
 
 class BadTables(Exception):
-    """Not the tables that we can read; the text says why."""
+    """These aren't tables that we can read; the text says why."""
 
 
 class Cursor:
@@ -28,11 +28,11 @@ class Cursor:
 
     @property
     def left(self) -> int:
-        """Bytes not read yet."""
+        """The number of unread bytes."""
         return self._end - self.at
 
     def skip(self, count: int) -> int:
-        """Pass over bytes; returns where they begin."""
+        """Skip bytes; returns where they begin."""
         at = self.at
         if count > self._end - at:
             raise BadTables("a record ends early")
@@ -56,7 +56,7 @@ class Cursor:
         return value - (1 << bits) if value >> bits - 1 else value
 
     def _leb(self) -> tuple[int, int]:
-        """The value, and how many bits were written down."""
+        """The value, and the number of encoded bits."""
         value = 0
         for bits in range(0, 7 * _LONGEST_NUMBER, 7):
             byte = self.byte()
@@ -66,7 +66,7 @@ class Cursor:
         raise BadTables("a number is too long")
 
     def block(self) -> bytes:
-        """Bytes behind their length."""
+        """Bytes preceded by their length."""
         size = self.unsigned()
         if size > _LONGEST_BLOCK:
             raise BadTables("an expression is too long")
@@ -74,7 +74,7 @@ class Cursor:
         return bytes(self._data[at : at + size])
 
     def text(self, longest: int) -> bytes:
-        """Bytes up to a zero, without it."""
+        """Bytes up to a zero, which is left out."""
         found = bytearray()
         while byte := self.byte():
             found.append(byte)
@@ -83,7 +83,7 @@ class Cursor:
         return bytes(found)
 
     def pointer(self, encoding: int, address: int) -> int:
-        """An address, written as `encoding` says. address: that of the first byte of `data`."""
+        """An address in the given encoding. address: that of the first byte of `data`."""
         place, kind = address + self.at, encoding & 0x70
         if encoding & 0x0F not in _SIZES or kind not in (_ABSOLUTE, _RELATIVE) or encoding & 0x80:
             raise BadTables(f"unknown encoding of addresses: {encoding:#x}")

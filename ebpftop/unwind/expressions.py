@@ -1,4 +1,4 @@
-"""DWARF expressions, as far as tables for unwinding use them: DWARF 5, section 2.5. None can jump, so all end."""
+"""Evaluates the DWARF expressions that unwind tables use: DWARF 5, section 2.5. None can jump, so all end."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def evaluate(
     word: Callable[[int], int],
     given: Sequence[int] = (),
 ) -> int:
-    """What an expression leaves. word: the 8 bytes at an address. given: what lies on the stack at the beginning.
+    """The result of an expression. word: reads the 8 bytes at an address. given: the initial stack.
 
-    Raises `BadTables`, and whatever `registers` and `word` raise.
+    Raises `BadTables`, and any exception of `registers` and `word`.
     """
     cursor, stack = Cursor(expression, 0, len(expression)), list(given)
     try:

@@ -1,6 +1,7 @@
-"""Where a function's caller left its registers, at one of the function's addresses: DWARF 5, section 6.4.
+"""Finds where the caller's registers were saved, for one address of a function: DWARF 5, section 6.4.
 
-Instructions describe a table, a row for each address, that is never made: they are followed up to the one address.
+Instructions describe a table with a row for each address. The table is never built: the instructions are followed up to
+the one address.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Literal, NamedTuple
 from ebpftop.unwind.cursor import BadTables, Cursor
 
 RCX, RBX, RBP, RSP, RIP = 2, 3, 6, 7, 16  # DWARF's numbers on x86-64
-REGISTERS = 17  # those that matter: the general ones, and the return address
-KEPT = (RBX, RBP, 12, 13, 14, 15)  # a function leaves them as they were
+REGISTERS = 17  # the relevant ones: the general registers, and the return address
+KEPT = (RBX, RBP, 12, 13, 14, 15)  # a function restores them
 
 _DEEPEST = 32  # states remembered at a time; compilers nest two or three
 
@@ -22,8 +23,9 @@ Cfa = tuple[int, int] | bytes
 class Rule(NamedTuple):
     """How to find a register's value in the caller.
 
-    at, is: in memory at the frame's address plus `offset`, or that sum itself. register: in register `offset`. Else an
-    expression says where it is, or what. undefined: it is lost, and of the return address: there is no caller.
+    at, is: the value is in memory at the frame's address plus `offset`, or is that sum. register: it is in register
+    `offset`. Otherwise an expression gives its place or the value. undefined: it is lost; for the return address that
+    means there is no caller.
     """
 
     kind: Literal["at", "is", "register", "at expression", "is expression", "undefined"]
@@ -32,7 +34,7 @@ class Rule(NamedTuple):
 
 
 class Row(NamedTuple):
-    """cfa: the frame's address, usually the value of rsp in the caller. A register without a rule is as it was."""
+    """cfa: the frame's address, usually the value of rsp in the caller. A register without a rule is unchanged."""
 
     cfa: Cfa
     rules: dict[int, Rule]
@@ -49,7 +51,7 @@ class Interpreter:
         self._remembered: list[tuple[Cfa | None, dict[int, Rule]]] = []
 
     def row(self, initial: Cursor, instructions: Cursor, pc: int) -> Row:
-        """The row of an address. initial: what all functions of a kind have in common. Raises `BadTables`."""
+        """The row for an address. initial: the instructions that all functions of a kind share. Raises `BadTables`."""
         self._follow(initial, pc)
         self._initial = dict(self._rules)
         self._follow(instructions, pc)
@@ -74,9 +76,9 @@ class Interpreter:
                 return
 
     def _long(self, operation: int, cursor: Cursor) -> None:
-        """An instruction whose operands all follow."""
+        """Follow an instruction whose operands all come after it."""
         match operation:
-            case 0x00 | 0x2D:  # nothing; a matter of arm64
+            case 0x00 | 0x2D:  # nothing; specific to arm64
                 pass
             case 0x02 | 0x03 | 0x04:  # advance_loc1, 2, 4
                 self._location += cursor.integer(1 << operation - 2) * self._code_unit

@@ -17,9 +17,9 @@ _MOST_STEPS = 1 << 16  # kept
 
 
 class Code(NamedTuple):
-    """Executable memory, `start` <= address < `end`. Its file's address 0 would be at `base`; `tables` are the file's,
-    None where it has none, or a text that says why they can't be used. compiled: it is of no file, but what a
-    just-in-time compiler wrote there.
+    """Executable memory, `start` <= address < `end`. The file's address 0 would be at `base`. `tables` are the file's
+    unwind tables, None if it has none, or a text that says why they can't be used. compiled: the memory belongs to no
+    file; a just-in-time compiler wrote it.
     """
 
     start: int
@@ -30,8 +30,8 @@ class Code(NamedTuple):
 
 
 class Unwound(NamedTuple):
-    """Addresses of code, innermost first: of a caller, one within its call. ended: why there are no more of them, empty
-    where the last is the first function of its thread.
+    """Addresses of code, innermost first; a caller's address is within its call. ended: why no more follow, empty if
+    the last is the first function of its thread.
     """
 
     places: tuple[int, ...]
@@ -39,12 +39,12 @@ class Unwound(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the same return addresses at the same places will always be the same stack."""
+        """Whether the same return addresses at the same places always mean the same stack."""
         return self.ended not in (NOWHERE, TOO_MUCH, NOT_IN_MEMORY)
 
 
 class Space:
-    """The code of one process. Steps are kept, so that an address that comes again costs a look into a dictionary."""
+    """The code of one process. Steps are cached, so a repeated address costs one dictionary lookup."""
 
     def __init__(self, code: Sequence[Code]) -> None:
         self._code = sorted(code, key=lambda each: each.start)
@@ -53,7 +53,7 @@ class Space:
 
     @property
     def kept(self) -> int:
-        """How many steps are remembered."""
+        """The number of cached steps."""
         return len(self._steps)
 
     def forget(self) -> None:
@@ -70,16 +70,16 @@ class Space:
         returns: list[int] | None = None,
         bounds: list[int] | None = None,
     ) -> Unwound:
-        """The callers of code that runs with these registers, by DWARF's numbers.
+        """The callers of code that runs with these registers, which are in the order of DWARF's numbers.
 
-        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most. top: where the stack of the
-        first thread began; 0 where that isn't known. returns: gets the places of the return addresses (see `Walk`).
-        bounds: gets where the frame of each place begins.
+        stack: 8-byte words from rsp up. whole: the maximum number of bytes copied of a stack. top: where the stack of
+        the first thread began; 0 if unknown. returns: receives the places of the return addresses (see `Walk`). bounds:
+        receives the beginning of the frame of each place.
         """
         walk = Walk(registers, stack, whole, top)
         if returns is not None:
             walk.returns = returns
-        called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
+        called = registers[RCX] == registers[RIP]  # a system call leaves its return address there
         places = [registers[RIP] - called]
         if bounds is not None:
             bounds.append(registers[RSP])
@@ -94,12 +94,12 @@ class Space:
                     return Unwound(tuple(places), "")
                 if len(places) >= DEEPEST:
                     return Unwound(tuple(places), more_than(DEEPEST))
-                place = caller if step.signal else caller - 1  # a call may be the last thing in a function
+                place = caller if step.signal else caller - 1  # a call may be a function's last instruction
                 known = steps.get(place)
                 before, step = step, self._step(place, effort) if known is None else known
                 if before is BY_FRAME_POINTER:
                     if alone and _keeps_none(step):
-                        raise Ended(NO_TABLES)  # rbp looked like one, but was most likely none
+                        raise Ended(NO_TABLES)  # rbp looked like a frame pointer, but most likely wasn't
                     alone = False
                 else:
                     alone = True
@@ -112,7 +112,7 @@ class Space:
         return Unwound(tuple(places), step)
 
     def _step(self, place: int, effort: Effort) -> Step | str:
-        """From a place to its caller, or why there is no way. Raises `Ended` where the place is none of code."""
+        """From a place to its caller, or why there is no way. Raises `Ended` if the place is not in code."""
         step = self._steps.get(place)
         if step is None:
             step = self._find(place, effort)
@@ -122,7 +122,9 @@ class Space:
         return step
 
     def _trampoline(self, place: int, effort: Effort) -> Step | None:
-        """The way out of a signal's frame, whose system call ends it: the kernel may be changing the registers."""
+        """The way out of a signal's frame. The system call of its code ends the frame, and the kernel may be changing
+        the registers.
+        """
         step = self._step(place, effort) if self._at(place) else None
         return step if isinstance(step, Step) and step.signal else None
 
@@ -151,5 +153,5 @@ class Space:
 
 
 def _keeps_none(step: Step | str) -> bool:
-    """Whether a function, by its tables, has no frame pointer."""
+    """Whether a function has no frame pointer, according to its tables."""
     return not isinstance(step, str) and step.row is None and not step.last and step.register != RBP

@@ -1,6 +1,6 @@
 """The unwind tables of one file: `.eh_frame` and the sorted table in `.eh_frame_hdr` (LSB 5, "Exception Frames").
 
-Only the one function of an address is read, when it is wanted, and the answer is kept.
+Only the function of a requested address is read, and the result is cached.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ebpftop.unwind.rows import KEPT, RBP, RIP, Interpreter, Row
 _LONGEST = 32 << 10  # bytes of a function's description
 _LONGEST_AUGMENTATION = 8
 _MOST_SCANNED = 1 << 16  # records of a file without a sorted table
-_MOST_STEPS = 1 << 16  # kept
-_ASKED = 64  # functions, spread over the file, to find out whether it keeps frame pointers
-_SHORT = 64  # bytes of one that may do without
-_EXCEPTIONS = 16  # one in so many may be written in assembler
-_HEADER = b"\x01\x1b\x03\x3b"  # version 1, and how linkers write the numbers that follow
+_MOST_STEPS = 1 << 16  # cached
+_ASKED = 64  # functions, spread over the file, that are examined for frame pointers
+_SHORT = 64  # bytes of a function that may omit it
+_EXCEPTIONS = 16  # one in this many may be written in assembler
+_HEADER = b"\x01\x1b\x03\x3b"  # version 1, and the linkers' encodings of the numbers that follow
 _AT_CFA = -8  # where a call leaves the return address
 
 
 class Step(NamedTuple):
     """The way from one function to its caller, at one address.
 
-    The frame's address is the value of `register` plus `offset`; the return address lies just below it, and saved
-    registers at these (register, offset). Where that isn't all, `row` says it. signal: the caller didn't call but was
-    interrupted.
+    The frame's address is the value of `register` plus `offset`. The return address lies just below it, and saved
+    registers at these (register, offset). If that isn't enough, `row` has the rules. signal: the caller was interrupted
+    and made no call.
     """
 
     register: int
@@ -43,24 +43,24 @@ _LAST = Step(0, 0, (), last=True)
 
 
 class TooMuch(Exception):
-    """More was to be read than is worth it now."""
+    """More bytes would have to be read than is worthwhile now."""
 
 
 class Effort:
-    """How many more bytes of descriptions may be read: a bound on what hostile files cost."""
+    """A budget of bytes of descriptions to read: it limits the cost of hostile files."""
 
     def __init__(self, left: int) -> None:
         self.left = left
 
     def spend(self, count: int) -> None:
-        """Raises `TooMuch`."""
+        """Take bytes off the budget. Raises `TooMuch`."""
         if self.left <= 0:
             raise TooMuch
         self.left -= count
 
 
 class _Kind(NamedTuple):
-    """What functions have in common: a CIE."""
+    """The common part of functions: a CIE."""
 
     code_unit: int
     data_unit: int
@@ -71,7 +71,7 @@ class _Kind(NamedTuple):
 
 
 class Tables:
-    """`frames` and `header` are the two sections, which are at these addresses of the file; a header may be empty.
+    """`frames` and `header` are the two sections, at these addresses of the file; a header may be empty.
 
     Raises `BadTables`.
     """
@@ -81,7 +81,7 @@ class Tables:
         self._steps: dict[int, Step | None] = {}
         self._kinds: dict[int, _Kind] = {}
         self._starts: Sequence[int]
-        self._places: Sequence[int]  # of descriptions; both relative to this:
+        self._places: Sequence[int]  # of descriptions; both are relative to this:
         self._base = header_address
         if bytes(header[:4]) == _HEADER and len(header) >= 12:
             count = min(int.from_bytes(header[8:12], "little"), (len(header) - 12) // 8)
@@ -94,15 +94,15 @@ class Tables:
 
     @property
     def kept(self) -> int:
-        """How many steps are remembered."""
+        """The number of cached steps."""
         return len(self._steps)
 
     def forget(self) -> None:
         self._steps.clear()
 
     def keep_frame_pointers(self, effort: Effort) -> bool:
-        """Whether the file's functions do: all but a few of some dozens, none of them short, at their middle. Raises
-        `TooMuch`.
+        """Whether the file's functions keep frame pointers: all but a few of some dozens, none of them short, examined
+        at their middle. Raises `TooMuch`.
         """
         count = len(self._starts)
         asked = kept = 0
@@ -121,7 +121,7 @@ class Tables:
         return 0 < asked <= kept + asked // _EXCEPTIONS
 
     def step(self, pc: int, effort: Effort) -> Step | None:
-        """From the function at an address of the file to its caller; None where none is described.
+        """From the function at an address of the file to its caller; None if no function is described there.
 
         Raises `BadTables`, `TooMuch`.
         """
@@ -156,7 +156,7 @@ class Tables:
         return _step(Interpreter(start, kind.code_unit, kind.data_unit).row(initial, record, pc), kind.signal)
 
     def _record(self, at: int) -> tuple[Cursor, int | None]:
-        """A record behind its head; of a function's, where its kind's record is."""
+        """A record after its header; for a function, also the place of its CIE."""
         cursor = Cursor(self._frames, at, len(self._frames))
         size = cursor.integer(4)
         if size == 0xFFFFFFFF:
@@ -194,7 +194,7 @@ class Tables:
         return _Kind(code_unit, data_unit, encoding, augmentation != b"", b"S" in augmentation, (cursor.at, end))
 
     def _encoding(self, data: Cursor, letters: bytes) -> int:
-        """How the addresses of functions are written."""
+        """The encoding of the addresses of functions."""
         encoding = 0
         for letter in letters:
             match chr(letter):
@@ -211,7 +211,7 @@ class Tables:
         return encoding
 
     def _scan(self) -> list[tuple[int, int]]:
-        """Start and place of all functions, for lack of a sorted table."""
+        """Start and place of all functions, for files without a sorted table."""
         found: list[tuple[int, int]] = []
         at = 0
         for _ in range(_MOST_SCANNED):
@@ -226,7 +226,7 @@ class Tables:
 
 
 def _step(row: Row, signal: bool) -> Step:
-    """The row in the short form, where that is possible."""
+    """The row in short form, if possible."""
     back = row.rules.get(RIP)
     if back is None:
         raise BadTables("the return address is not described")

@@ -1,4 +1,4 @@
-"""From the registers in one function to those in its caller, by what a step says and what the stack holds."""
+"""From the registers in one function to those in its caller, given a step and the stack."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ebpftop.unwind.expressions import evaluate
 from ebpftop.unwind.rows import KEPT, RBP, REGISTERS, RIP, RSP, Row, Rule
 from ebpftop.unwind.tables import Step
 
-BY_FRAME_POINTER = Step(RBP, 16, ((RBP, -16),))  # that of code without tables
+BY_FRAME_POINTER = Step(RBP, 16, ((RBP, -16),))  # for code without tables
 _BEGINNING = 256  # bytes at most of the first function's own frame
-_NEAR = 64 << 20  # bytes; an address further up is of another stack
+_NEAR = 64 << 20  # bytes; an address further up belongs to another stack
 
 
 class Ended(Exception):
@@ -20,7 +20,7 @@ class Ended(Exception):
 
 
 class Walk:
-    """The registers of one frame after the other. See `Space.unwind` for what it begins with.
+    """The registers of one frame after the other. See `Space.unwind` for its initial values.
 
     returns: where in the stack the return addresses were, in words; -1 for one that was elsewhere.
     """
@@ -30,16 +30,16 @@ class Walk:
         self._low, self._stack, self._whole, self._top = registers[RSP], stack, whole, top
         self._bytes = 8 * len(stack)
         self._registers: list[int | None] = list(registers)  # None: its value is lost
-        self._all = True  # whether there may be others than those that calls leave as they were
-        self._guessed = False  # whether the last step took a frame pointer for one
+        self._all = True  # whether registers may be known that calls don't preserve
+        self._guessed = False  # whether the last step guessed that rbp is a frame pointer
 
     @property
     def sp(self) -> int:
-        """Where the present frame begins."""
+        """The beginning of the present frame."""
         return self._registers[RSP] or 0
 
     def step(self, step: Step) -> int:
-        """Go to the caller; returns the address where that goes on, 0 where there is none. Raises `Ended`."""
+        """Go to the caller; returns the address where it continues, 0 if there is none. Raises `Ended`."""
         if step.last:
             return 0
         if step is BY_FRAME_POINTER:
@@ -47,7 +47,7 @@ class Walk:
         self._guessed = False
         if step.row is not None:
             return self._by_row(step.row, step.signal)
-        registers, stack, low = self._registers, self._stack, self._low  # what follows is most of all unwinding
+        registers, stack, low = self._registers, self._stack, self._low  # most of the time of unwinding is spent below
         base, sp = registers[step.register] if step.register < REGISTERS else None, registers[RSP]
         if base is None or sp is None:
             raise Ended(BROKEN)
@@ -58,13 +58,13 @@ class Walk:
         caller: int = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(cfa - 8)
         self.returns.append(at >> 3)
         for register, offset in step.saved:
-            if cfa + offset >= sp:  # else the end of the function has taken it back already
+            if cfa + offset >= sp:  # otherwise the end of the function has already popped it
                 at = cfa + offset - low
                 registers[register] = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(at + low)
         return self._called(cfa, caller)
 
     def _by_frame_pointer(self) -> int:
-        """Nothing says that rbp is one, so it has to look like one."""
+        """Step by rbp. Nothing confirms that it is a frame pointer, so it has to look like one."""
         frame, sp = self._registers[RBP], self._known(RSP)
         if frame == 0 and (self._guessed or 0 <= self._top - sp <= _BEGINNING):
             return 0
@@ -77,7 +77,7 @@ class Walk:
         return self._called(frame + 16, caller)
 
     def _by_row(self, row: Row, signal: bool) -> int:
-        """Signal frames, what linkers make, stacks that were aligned anew, vfork."""
+        """Step by full rules: signal frames, code that linkers make, realigned stacks, vfork."""
         try:
             if isinstance(row.cfa, tuple):
                 cfa = self._known(row.cfa[0]) + row.cfa[1]
@@ -102,7 +102,7 @@ class Walk:
         return self._called(sp, caller)
 
     def _called(self, sp: int, caller: int) -> int:
-        """The caller's stack begins at `sp`; a call kept only some registers for it."""
+        """Set the caller's state: its stack begins at `sp`, and a call preserves only some registers for it."""
         registers = self._registers
         before = registers[RSP]
         if before is None or sp < before:
@@ -127,7 +127,7 @@ class Walk:
                 return None
 
     def _place(self, rule: Rule, cfa: int) -> int | None:
-        """Where in memory the value was saved."""
+        """The place in memory where the value was saved."""
         match rule.kind:
             case "at":
                 return cfa + rule.offset

@@ -1,1 +1,1 @@
-"""Pure text: read a verifier's log or a compiler's output, find the author's line, explain what is wrong."""
+"""Pure text: reads a verifier's log or a compiler's output, finds the author's line, explains what is wrong."""

@@ -1,4 +1,4 @@
-"""Values that were checked, and then read from memory again."""
+"""Finds values that were checked, and then read from memory again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a register got the value it was rejected for: the instructions that set it, and what each did to it."""
+"""How a register got its rejected value: the instructions that set it, and what each did to it."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def trace(
     offset: bool = False,
     held: str = "",
 ) -> list[Step]:
-    """The steps that led to what register `name` held before the instruction in line `at`, oldest first.
+    """The steps that led to the value of register `name` before the instruction in line `at`, oldest first.
 
     cut: the beginning of the log is missing. offset: if a pointer was moved by a register, follow that register, for
-    messages about how far it was moved. held: what the register holds there, if the message shows it.
+    messages about how far it was moved. held: the value of the register there, if the message shows it.
     """
     return _Trace(lines, name, quotes, cut, offset, held or last_known(lines, at, name)).run(at)
 
@@ -136,7 +136,7 @@ class _Trace:
         self._steps.append(self._taken)
 
     def _checked(self, visit: Visit) -> None:
-        """Add a branch if the verifier learned from it, or if a reader would think that it did."""
+        """Add a branch if the verifier learned from it, or if a reader would think so."""
         if (visit.insn, self._target) in self._checks:
             return
         self._checks.add((visit.insn, self._target))
@@ -153,7 +153,7 @@ class _Trace:
         self._step(visit, f"{way}, {self._target} is {describe(after)}")
 
     def _copied(self, visit: Visit) -> None:
-        """Note a check of a copy that was calculated with: it bounds only the copy."""
+        """Note a check of a copy that was changed by arithmetic: it bounds only the copy."""
         does = visit.does
         if does.op == "branch":
             self._others.setdefault(does.tested, (len(self._steps), visit))
@@ -305,7 +305,7 @@ class _Trace:
         return last_known(self._lines, visit.line, self._target)
 
     def _after(self, visit: Visit) -> str:
-        """What the register held after the instruction, on this path."""
+        """The register's value after the instruction, on this path."""
         if visit.state:
             return read(visit.state).get(self._target, "")
         known = known_after(self._lines, visit.line).get(self._target)

@@ -30,7 +30,7 @@ class Message:
 
 
 def parse(output: str) -> list[Message]:
-    """Errors in the order they came, each with its notes behind it; then warnings likewise.
+    """Errors in order of appearance, each followed by its notes; then warnings likewise.
 
     LLVM's own messages, which end the process, are errors too: "Looks like the BPF stack limit is exceeded".
     """

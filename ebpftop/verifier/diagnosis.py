@@ -1,4 +1,4 @@
-"""One program's log explained: what was rejected, where, what the verifier knew there, and how it came to that."""
+"""Explains one program's log: what was rejected, where, what the verifier knew there, and how it came to that."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REGISTER = re.compile(r"\bR(1?\d)\b")
 _ONLY_A_NUMBER = re.compile(r"(R\d+) (?:invalid mem access '|type=)(scalar|inv)\b")
 _PACKET = re.compile(r"invalid access to packet, .*, (R\d+)\((id=\d+),off=-?\d+,(r=\d+)\)")
 _R = re.compile(r"\br=\d+")
-_WHAT_IS_WRONG = re.compile(r"expected (?:un)?initialized ")  # says more than the line above it
+_WHAT_IS_WRONG = re.compile(r"expected (?:un)?initialized ")  # more specific than the line above it
 _MOST_SUFFIXES = 6
 _ALLOCATED = re.compile(r"\balloc_insn=(\d{1,9})")
 # Messages about how far a pointer was moved, or how large a size may be.
@@ -36,19 +36,19 @@ _ABOUT_BOUNDS = re.compile(
 )
 _TYPE = re.compile(r"\[\d+\] ")  # in the program's type information
 _LOOPS = ("unbounded_loop", "insn_limit")
-# Kinds of failures that don't depend on what a register holds.
+# Kinds of failures that don't depend on the value of a register.
 _WITHOUT_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """kind: one of the rules' kinds; "unknown" if no rule knows the message, "none" if the log holds none; or the stage
-    of a load that failed before or after verification.
+    """kind: one of the rules' kinds; "unknown" if no rule knows the message, "none" if the log contains no message; or
+    the stage of a load that failed before or after verification.
 
     message: the verifier's own line. insn: counted from 0 over the whole program. explanation: sentences. fix: C, or
     the kernel's own suggestion; None if none is known. registers: what the verifier knew about those involved, by name
     ("r0"). chain: oldest first; its last step is the rejected instruction. known: whether the explanation is about this
-    failure. kernel: the versions whose syntax the log has, "" if it doesn't show.
+    failure. kernel: the versions with the log's syntax, "" if it doesn't show them.
     """
 
     kind: Kind | Literal["unknown", "none", "compile", "fit", "limit", "attach", "load"]
@@ -79,7 +79,7 @@ class Diagnosis:
 def diagnose(
     lines: list[str], source: Source | None = None, *, program: str = "", cut: bool = False, ended: bool = False
 ) -> Diagnosis | None:
-    """Explain a log, given as the kernel's own lines (see `wrapping`); None for text that isn't a log and holds no
+    """Explain a log, given as the kernel's own lines (see `wrapping`); None for text that isn't a log and contains no
     message that the rules know.
 
     program: its name, if known. cut: the beginning of the log is missing. ended: its end is there.
@@ -139,7 +139,7 @@ def diagnose(
 def _recognise(
     parsed: log.Parsed, place: Place | None, known: dict[str, str], was: Held = NOTHING
 ) -> tuple[str, rules.Recognised | None]:
-    """The first of the kernel's remarks that a rule knows, and what it means; else the first remark and None."""
+    """The first of the kernel's remarks that a rule knows, and its meaning; else the first remark and None."""
     quoted = place.text[:LONGEST] if place else ""
     of_call = next((remark for remark in parsed.remarks if remark.startswith(log.OF_GLOBAL_CALL)), "")
     shown = SHOWN.match(parsed.insn_text)
@@ -170,7 +170,9 @@ def _readings(remarks: Sequence[str]) -> Iterator[str]:
 
 
 def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
-    """Explain a loader's message about what never reached the verifier, or an error message without its log."""
+    """Explain a loader's message about a program that never reached the verifier, or an error message without its
+    log.
+    """
     if failure := loaders.lacks(lines):
         return _of_loader(failure, program)
     rows = list(loaders.ends(lines))
@@ -211,7 +213,7 @@ def _candidates(line: str, below: str) -> Iterator[str]:
 
 
 def _quoted_above(lines: Sequence[str], at: int) -> str:
-    """The author's line right above an error message that comes without its instruction."""
+    """The author's line right above an error message that lacks its instruction."""
     above = lines[at - 1].strip() if at else ""
     return above[2:].partition(" @ ")[0] if above.startswith("; ") else ""
 
@@ -290,7 +292,7 @@ def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> He
 
 
 def _moved(chain: Sequence[Step]) -> Held | None:
-    """The context, if all that happened to it are copies and additions."""
+    """The context, if only copies and additions happened to it."""
     if not chain or chain[0].why != IS_CONTEXT:
         return None
     does = {decode(step.text).op for step in chain[1:-1]}

@@ -1,4 +1,4 @@
-"""Numbers of errors in the spellings that loaders use: `-EINVAL`, `(-22)`, `os error 22`, `Invalid argument`."""
+"""Recognises error numbers in the spellings that loaders use: `-EINVAL`, `(-22)`, `os error 22`, `Invalid argument`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ERRORS = {
 _NAMES = {name: name for name, _ in _ERRORS.values()} | {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
 _WORDS = {words: name for name, words in _ERRORS.values()} | {"interrupted function call": "EINTR"}
 
-_RETURNED = re.compile(r"\bcode:? -1\b")  # what a call returned, whatever its error
+_RETURNED = re.compile(r"\bcode:? -1\b")  # the return value of a call, whatever its error
 _NAMED = re.compile(r"(?<![A-Za-z0-9_])-?(E[A-Z0-9]{3,10})\b")
 _NUMBERED = re.compile(
     r"""(?: \bos\ error\ | \berr(?:no|or)?(?:\ code)?\ ?[=:]?\ ?-? | \b(?:rc|ret|code|status)\ ?[=:]\ ?-?

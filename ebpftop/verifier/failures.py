@@ -1,4 +1,4 @@
-"""Find every failure in a file of logs, in order, however long the file is."""
+"""Finds every failure in a file of logs, in order, however long the file is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _EMPTY = "No verifier log was found here."
 def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnosis]:
     """Yield each program's failure as soon as its log ends; if there is none, one `Diagnosis` of kind "none".
 
-    A loader's own message counts only without a log: beside one it only repeats it. Raises `OSError` from the stream.
+    A loader's own message counts only without a log, because otherwise it only repeats the log. Raises `OSError` from
+    the stream.
     """
     waiting: Diagnosis | None = None
     yielded: Diagnosis | None = None
@@ -63,13 +64,15 @@ def _diagnose(excerpt: Excerpt, source: Source | None) -> tuple[Diagnosis | None
 
 
 def _repeats(earlier: Diagnosis, later: Diagnosis, excerpt: Excerpt) -> bool:
-    """Whether a log repeats the one before: Rust's errors are followed by their causes, which quote it."""
+    """Whether a log repeats the previous one: Rust's errors are followed by their causes, which quote it."""
     causes = any(line.strip().endswith(_CAUSES) for line in excerpt.lines[:_CAUSES_WITHIN])
     return causes and (earlier.message, earlier.insn) == (later.message, later.insn)
 
 
 def _again(earlier: Diagnosis, later: Diagnosis) -> bool:
-    """Whether the later is the earlier with more of its log: Go's errors come as a summary, then in full."""
+    """Whether the later failure is the earlier one with more of its log: Go's errors appear as a summary, then in
+    full.
+    """
     return (
         (earlier.message, earlier.insn) == (later.message, later.insn)
         and (earlier.program == later.program or not (earlier.program and later.program))

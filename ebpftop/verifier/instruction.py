@@ -1,4 +1,6 @@
-"""One instruction as the kernel's disassembler writes it (kernel/bpf/disasm.c): what it does, to what, from what."""
+"""Decodes one instruction as the kernel's disassembler writes it (kernel/bpf/disasm.c): operation, target and
+source.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,9 @@ _FORMS: tuple[tuple[Op, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """op: what kind. target: the register or stack slot it writes ("R1", "fp-8"), "" for none or an unknown
-    one. source: the register or slot the value comes from, "" if none. base: the register through which it reads or
-    writes memory, "" if it doesn't. callee: of a call, `bpf_map_lookup_elem#1` or `pc+3`. wide: all 64 bits.
+    """op: its kind. target: the register or stack slot it writes ("R1", "fp-8"), "" for none or an unknown one. source:
+    the register or slot the value comes from, "" if none. base: the register through which it reads or writes memory,
+    "" if it doesn't. callee: of a call, `bpf_map_lookup_elem#1` or `pc+3`. wide: all 64 bits.
     """
 
     text: str
@@ -65,7 +67,7 @@ def decode(text: str) -> Instruction:
     return _decode(text.partition(";")[0].rstrip())
 
 
-@lru_cache(maxsize=4096)  # a log shows the same few instructions over and over
+@lru_cache(maxsize=4096)  # a log shows the same few instructions repeatedly
 def _decode(text: str) -> Instruction:
     text = _BEHIND_JUMP.sub(r"\1", text)
     for op, form in _FORMS:

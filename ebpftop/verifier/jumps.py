@@ -14,8 +14,8 @@ _REGISTER = re.compile(r"\bR\d\b")
 
 
 def needed(lines: Sequence[str], at: int, complaint: str = "") -> str:
-    """The register to follow: the one the error message names, else the first that the instruction in line `at` uses,
-    "" if it uses none. For an error about arithmetic, the operand that is added.
+    """The register to follow: the one that the error message names, else the first that the instruction in line `at`
+    uses, "" if it uses none. For an error about arithmetic, it is the operand that is added.
     """
     if named := _REGISTER.search(complaint):
         return named[0]
@@ -44,7 +44,9 @@ def _writes(does: Instruction) -> frozenset[str]:
 
 
 def step_before(chain: Sequence[Step], insn: int | None) -> Step | None:
-    """The step before this instruction in what led to a failure; None if it isn't a step, or is the first."""
+    """The step before this instruction in the chain that led to a failure; None if the instruction isn't a step, or is
+    the first.
+    """
     numbered = [step for step in chain if step.insn is not None]
     at = next((at for at in range(len(numbered) - 1, 0, -1) if numbered[at].insn == insn), None)
     return None if at is None else numbered[at - 1]

@@ -1,9 +1,9 @@
-"""The verifier's log: the rejected instruction, where the log shows it, and the kernel's error message.
+"""Parses the verifier's log: the rejected instruction, where the log shows it, and the kernel's error message.
 
 Formats of kernels 5.15 to 7.3 (kernel/bpf/verifier.c, log.c and, from 7.3, diagnostics.c): register states, `; source`
-comments, instructions as `N: (opcode) text`, the error message, from 7.3 a report, `processed N insns …`. Around them
-loaders write lines of their own, such as libbpf's BEGIN and END, BCC's hints and cilium/ebpf's omissions. `wrapping`
-removes what precedes each of the kernel's lines.
+comments, instructions as `N: (opcode) text`, the error message, from 7.3 a report, `processed N insns …`. Loaders add
+lines of their own, such as libbpf's BEGIN and END, BCC's hints and cilium/ebpf's omissions. `wrapping` removes prefixes
+of the kernel's lines.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from itertools import islice
 from ebpftop.verifier import report
 
 MOST_REMARKS = 8
-# Follows the message about the argument that doesn't fit the function's prototype.
+# It follows the message about the argument that doesn't match the function's prototype.
 OF_GLOBAL_CALL = "Caller passes invalid args into func#"
 _INSTRUCTION = re.compile(r"\s*(\d{1,9}): (?:\([0-9a-f]{2}\) |(?=<invalid ))")
-_REPLACED = re.compile(r"\s*\d+: (<invalid [\w -]+>)")  # by libbpf, for what this kernel lacks
+_REPLACED = re.compile(r"\s*\d+: (<invalid [\w -]+>)")  # by libbpf, for something that this kernel lacks
 # After a jump, the kernel may continue the line: with a state, or with the error message.
 _BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
 _PROCESSED = re.compile(
@@ -56,13 +56,13 @@ _NOT_AN_ERROR = re.compile(
 
 @dataclass(frozen=True)
 class Parsed:
-    """What was read from a log. Its lines are counted from 0.
+    """The contents of a log. Its lines are counted from 0.
 
     error: the kernel's error message, in line error_line; "" if there is none (accepted program, empty log). remarks:
     the message and further lines below it, at most eight: the first isn't always the most important. insn: the
-    instruction it is about, counted from 0 over the whole program. log_line: where the log last shows that instruction,
-    or the line of the message if it never does. last: the instruction shown last. processed: how many instructions the
-    verifier followed.
+    instruction that the message is about, counted from 0 over the whole program. log_line: where the log last shows
+    that instruction, or the line of the message if it never does. last: the instruction shown last. processed: how many
+    instructions the verifier followed.
     """
 
     lines: list[str]
@@ -100,10 +100,10 @@ def read(lines: list[str]) -> Parsed:
     end = counted + 1 if count and count["before"] else counted
     shown = _before(lines, first, end, _INSTRUCTION)
     begin = first if shown is None else shown + 1
-    if shown is not None:  # what follows a traceback is Python's
+    if shown is not None:  # the lines after a traceback are Python's
         end = next((n for n in range(begin, end) if lines[n].lstrip().startswith(_TRACEBACK)), end)
     titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(report.BEGINS)), end)
-    if shown is None:  # a loader's lines above look like the message, which comes last
+    if shown is None:  # a loader's lines above look like the message, which is the last line
         headed = next((n for n in range(end - 1, first - 1, -1) if _HEADING.match(lines[n])), -1)
         begin = max(begin, titled - MOST_REMARKS, headed + 1)
     found = report.read(lines[titled:end])
@@ -133,7 +133,7 @@ def read(lines: list[str]) -> Parsed:
 
 
 def _extent(lines: list[str]) -> tuple[int, int]:
-    """The lines libbpf marks as the log, or all."""
+    """The lines that libbpf marks as the log, or all."""
     begin = next((n for n in range(len(lines) - 1, -1, -1) if "-- BEGIN " in lines[n] and begins(lines[n])), None)
     if begin is None:
         return 0, len(lines)
@@ -168,13 +168,13 @@ def _counts(line: str) -> re.Match[str] | None:
 
 
 def _message(line: str) -> str:
-    """The error message in a line: some lack a newline, so that the count of instructions follows directly."""
+    """The error message in a line: some lack a newline, so that the count of instructions follows on the same line."""
     counts = _counts(line)
     return counts["before"] or "" if counts else line.strip()
 
 
 def named(error: str) -> int | None:
-    """The number of the instruction that an error message names, if it does."""
+    """The number of the instruction that an error message names; None if it names none."""
     match = _NAMED.search(error)
     return int(match[1]) if match else None
 

@@ -1,4 +1,4 @@
-"""One turn of the loop that the verifier was in: the jump back, and the branches that did not leave the loop."""
+"""One iteration of the loop that the verifier was in: the jump back, and the branches that did not leave the loop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MOST = 12  # steps
 
 
 def turn(lines: Sequence[str], at: int, quotes: Quotes) -> list[Step]:
-    """The jumps and branches of the turn before the instruction in line `at`, oldest first, and that instruction;
-    only the instruction if the log doesn't show a whole turn.
+    """The jumps and branches of the iteration before the instruction in line `at`, oldest first, and that instruction;
+    only the instruction if the log doesn't show a whole iteration.
     """
     shown = SHOWN.match(lines[at])
     if shown is None:

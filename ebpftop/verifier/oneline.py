@@ -1,4 +1,4 @@
-"""Restores the lines of a log that lost its line ends, as in titles of issues and cells of tables."""
+"""Restores the lines of a log without line ends, as in titles of issues and cells of tables."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _STATE = re.compile(rf"\s*;?\s*(?:(?:R\d{{1,2}}|fp-\d+)(?:_\w+)?={_VALUE}(?:\s+|
 _STARTS = re.compile(
     r"(?<!^)(?=(?<!\w)(?:\d{1,9}: \([0-9a-f]{2}\) |from \d+ to \d+(?: \([\w ]+\))?: |processed \d+ insns \(limit ))"
 )
-_MARKS = ";|¶⏎↵"  # what people and programs put between lines that they join
+_MARKS = ";|¶⏎↵"  # separators that people and programs put between the lines they join
 
 
 def is_joined(line: str) -> bool:
-    """Whether this line holds more than one line of a log."""
+    """Whether this line contains more than one line of a log."""
     if line.lstrip()[:1] == ";":
         return False
     shown = INSTRUCTION.search(line)
@@ -48,14 +48,14 @@ def split(line: str) -> Iterator[str]:
 
 
 def _mark(parts: list[str]) -> str:
-    """What stands between the lines, `|`; "" for nothing but blanks."""
+    """The separator between the lines, `|`; "" for blanks alone."""
     found = {part[-1:] for part in parts[:-1]}
     mark = found.pop() if len(found) == 1 else ""
     return mark if mark in _MARKS else ""
 
 
 def _behind(part: str) -> Iterator[str]:
-    """A line and what follows it without a number of its own: a state, the next source line, the message."""
+    """A line, and any text after it without a number of its own: a state, the next source line, the message."""
     extent = _EXTENT.match(part) or re.match(r"0: (?=R1=)|from \d+ to \d+[^:]*: |(?=R\d+=)", part)
     if extent is None or part.startswith("processed "):
         if part:

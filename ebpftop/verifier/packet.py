@@ -1,4 +1,6 @@
-"""Checks against the packet's end: how many bytes one covers, and for which pointers (find_good_pkt_pointers)."""
+"""Interprets checks against the packet's end: how many bytes one covers, and for which pointers
+(find_good_pkt_pointers).
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ _BELOW_FROM_RIGHT = {("<=", False), (">", True)}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """register: the pointer that is compared. identity: pointers with the same one differ only by constants. covers:
-    bytes, from where the pointer began. at: how far it was moved. strict: whether it is proven below the packet's end.
+    """register: the pointer that is compared. identity: pointers with equal identities differ only by constants.
+    covers: bytes, from where the pointer began. at: how far it was moved. strict: whether it is proven below the
+    packet's end.
     """
 
     register: str
@@ -52,7 +55,7 @@ def check(visit: Visit, line: str, before: dict[str, str]) -> Check | None:
 
 
 def identity(text: str) -> str:
-    """The identity of the packet pointer in a register: pointers with the same one differ only by constants."""
+    """The identity of the packet pointer in a register: pointers with equal identities differ only by constants."""
     return value(text).fields.get("id", "0")
 
 

@@ -1,8 +1,8 @@
-"""The path by which the verifier reached an instruction, followed backwards through its log.
+"""Follows the path by which the verifier reached an instruction backwards through its log.
 
 A log is not in the order of execution: when the verifier returns to the other side of a branch, it writes `from 8 to
-14:`, and the path there is the one to instruction 8. At log level 1 that is right above, as the kernel removes finished
-paths; at level 2 they come in between, and are skipped.
+14:`, and the path there is the one to instruction 8. At log level 1 that is right above, because the kernel removes
+finished paths; at level 2 finished paths are in between, and are skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 
 _FRAME = re.compile(r"(?:^|[:;]) *frame ?(\d+): |(?:^|\) .*; | )R\d+(?:_\w+)?=")
-LOOK_BACK = 10_000  # lines: more would only make a reader wait, as chains are short
+LOOK_BACK = 10_000  # lines: a longer search would only delay the answer, because chains are short
 _FROM = re.compile(r"\s*from (\d+) to (\d+)")
 
 

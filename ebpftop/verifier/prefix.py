@@ -1,7 +1,7 @@
-"""What a file puts before every line of a log, learned from the lines that show an instruction.
+"""Learns the prefix that a file adds to every line of a log from the lines that show an instruction.
 
-Whatever stands before `N: (opcode) ` is the prefix, be it a container's name, a time stamp, a level or the beginning of
-a line of JSON. Its numbers and its level may differ from line to line; all else is the same.
+All text before `N: (opcode) ` is the prefix, be it a container's name, a time stamp, a level or the beginning of a line
+of JSON. Its numbers and its level may differ from line to line; the rest is constant.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MOST_SHAPES = 4
 
 INSTRUCTION = re.compile(r"(?<!\w)\d{1,9}: (?:\([0-9a-f]{2}\) |(?=<invalid ))")
 _COUNT = re.compile(r"(?<!\S)processed \d+ insns \(limit ")
-# The kernel's own lines, and those of loaders that `wrapping` takes apart: what stands before them isn't a prefix.
+# The kernel's own lines, and those of loaders that `wrapping` takes apart: the text before them isn't a prefix.
 _OWN = re.compile(
     r"""\s*(?:$|;|from\ \d|R\d+_?\w*=|\d+:\ (?:R\d|\())
     |.*(?:\bbefore\ $|\bload\ program:\ |[vV]erifier\ output:\ |\bR10=fp)""",
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"\d+|\s+|\w+|.", re.DOTALL)
 _LEVEL = re.compile(
     r"trace|trac?|debug?|dbg|info?|inf|notice|warn(?:ing)?|wrn|err(?:o|or)?|crit(?:ical)?|fatal?|ftl|panic", re.I
 )
-_LIBBPF = "libbpf: "  # stays: libbpf's own messages have it too
+_LIBBPF = "libbpf: "  # not removed: libbpf's own messages have it too
 _STRING = re.compile(r'(?<!\\)(?:\\\\)*"')
 
 
@@ -64,7 +64,7 @@ def _from_count(lines: Sequence[str]) -> Prefix | None:
 
 
 def plain(lines: Sequence[str]) -> bool:
-    """Whether each line sampled that shows an instruction begins with it, and holds no other line."""
+    """Whether each sampled line that shows an instruction begins with it, and contains no other line."""
     return all(
         not head_of(line) and " processed " not in line and len(INSTRUCTION.findall(line)) < 2
         for line in _sample(lines)

@@ -1,4 +1,4 @@
-"""The name of a program, from its loader's messages."""
+"""Finds the name of a program in its loader's messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def named_in(line: str) -> str:
 
 
 def named(lines: Sequence[str]) -> str:
-    """The program's name in its loader's messages: the last one before the log, since those of another program may
+    """The program's name in its loader's messages: the last one before the log, because those of another program may
     precede; else one at the end; "" if there is none.
     """
     for part in (lines[_LOOKED_AT - 1 :: -1], lines[-20:]):

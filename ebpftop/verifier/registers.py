@@ -1,7 +1,7 @@
-"""What the verifier knew of registers and stack slots: read from the lines of its log.
+"""Reads what the verifier knew of registers and stack slots from the lines of its log.
 
-A state is `R0=scalar(umax=7) R10=fp0 fp-8=0000????`, alone in a line, behind a number of its own (`3: R0_w=inv7`,
-kernel 5.15), behind `from 3 to 9:`, or behind an instruction's `;`, where it holds only what that instruction changed
+A state is `R0=scalar(umax=7) R10=fp0 fp-8=0000????`. It is alone in a line, after a number of its own (`3: R0_w=inv7`,
+kernel 5.15), after `from 3 to 9:`, or after an instruction's `;`, where it contains only what that instruction changed
 (6.0 and newer). Sources: print_verifier_state in kernel/bpf/verifier.c (5.15) and kernel/bpf/log.c.
 """
 
@@ -14,17 +14,17 @@ from ebpftop.verifier.instruction import CLOBBERED, SHOWN, decode
 
 LOOK_BACK = 2_000  # lines
 # While the verifier tracks back which numbers must be known precisely, it writes states of parents: kernels 5.3 to 5.15
-# in a line of their own before `parent …`, newer ones behind it.
+# in a separate line before `parent …`, newer ones after it.
 _OF_PARENT = ("parent ", "mark_precise:", "last_idx", "regs=")
 _NAME = re.compile(r"(?<![\w-])(R\d{1,2}|fp-\d{1,4})(?:_[a-zA-Z]+)?=")
 _STATE = re.compile(r"\s*(?:\d+: |from \d+ to \d+[^:]*: ?|frame\s?\d+: ?)*(?:frame\s?\d+: ?)?(?:R\d|fp-)\w*=")
 
 
 def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
-    """Register or stack slot → what it holds, in the verifier's words, before the instruction in line `at` (from 0).
+    """Register or stack slot → its value, in the verifier's words, before the instruction in line `at` (from 0).
 
-    Absent are those that a call left without a value, and those written since their last state: 5.15 shows states only
-    at branches, unless a higher log level is set.
+    Registers that a call left without a value are absent, as are those written since their last state: 5.15 shows
+    states only at branches, unless a higher log level is set.
     """
     known: dict[str, str] = {}
     lost: set[str] = set()
@@ -44,7 +44,7 @@ def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
 
 
 def last_known(lines: Sequence[str], at: int, name: str) -> str:
-    """What `known_before` returns for one register or slot, "" for nothing; many times faster than that for all."""
+    """The result of `known_before` for one register or slot, "" for nothing; many times faster than for all."""
     writes = (f"(r10 {name[2:]}) =",) if name.startswith("fp") else (f") r{name[1:]} ", f") w{name[1:]} ")
     if name == "R0" or name in CLOBBERED:
         writes = (*writes, ") call ")
@@ -110,6 +110,6 @@ def _end(line: str, start: int) -> int:
 
 
 def _place(item: tuple[str, str]) -> tuple[bool, int]:
-    """Registers by number, then the stack downwards."""
+    """A sort key: registers by number, then the stack downwards."""
     name = item[0]
     return name.startswith("fp"), int(name.removeprefix("fp-").removeprefix("R"))

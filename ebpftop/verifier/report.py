@@ -35,8 +35,8 @@ _MORE = re.compile(r"\s*\| {2,}(\S.*)")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A place the kernel points at, and its note there: `said`, also the key in JSON. insn and line are None, file and
-    text "" if it names none.
+    """A place that the kernel points at, and its note there: `said`, also the key in JSON. insn and line are None, file
+    and text "" if the note names none.
     """
 
     insn: int | None
@@ -49,7 +49,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Each text is one line, "" if the log lacks it. at: where it failed. path: what led there, oldest first."""
+    """Each text is one line, "" if the log lacks it. at: where it failed. path: the events that led there, oldest
+    first.
+    """
 
     category: str
     problem: str
@@ -64,7 +66,7 @@ class Report:
 
 
 def read(lines: Sequence[str]) -> Report | None:
-    """The report these lines begin with, None if they don't."""
+    """The report that these lines begin with, None if they don't begin with one."""
     if not lines or not lines[0].lstrip().startswith(BEGINS):
         return None
     category, _, problem = lines[0].strip().removeprefix(BEGINS).partition(": ")
@@ -99,7 +101,7 @@ def _events(lines: Iterable[str]) -> Iterator[Event]:
 
 
 def _place(line: str) -> re.Match[str] | None:
-    """`f @ count.bpf.c:12:5`, or without the function; lines of C and of instructions have a bar."""
+    """Match `f @ count.bpf.c:12:5`, with or without the function; lines of C and of instructions have a bar."""
     return None if "|" in line else _PLACE.match(line.strip().rpartition(" @ ")[2])
 
 

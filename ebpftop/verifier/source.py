@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 # `; *count += 1; @ main.c:8` (6.9 and newer) or `; *count += 1;`.
 _COMMENT = re.compile(r"\s*; (?P<text>.*?)(?: @ (?P<file>[^@]+):(?P<line>\d{1,9}))?$")
-LONGEST = 512  # characters of a line of C that are looked at for names
+LONGEST = 512  # characters of a line of C that are searched for names
 _RESULT = re.compile(r"(\w+)\s*=\s*(?:\([^()]*\)\s*)?[A-Za-z_][\w.>-]*\s*\(")
 
 
@@ -35,8 +35,8 @@ class Source:
             self._places.setdefault(line.strip(), []).append(number)
 
     def quote(self, place: Place) -> Place:
-        """The same place in this file: by its number, if that line has the text the log quotes, else by the text, if
-        only one line has it; else unchanged, since a line of another version would mislead.
+        """The same place in this file: by its number, if that line has the text that the log quotes, else by the text,
+        if only one line has it; else unchanged, because a line of another version would mislead.
         """
         text = place.text.strip()
         numbers = self._places.get(text, []) if text else []
@@ -51,7 +51,7 @@ class Source:
 
 
 class Quotes:
-    """The author's lines that a log quotes before the instructions they became."""
+    """The author's lines that a log quotes before the instructions generated from them."""
 
     def __init__(self, lines: Sequence[str], source: Source | None = None) -> None:
         self._lines = lines
@@ -74,6 +74,6 @@ class Quotes:
 
 
 def result_of_call(text: str) -> str:
-    """The variable that a line of C gives the result of a call to, "" if it isn't plain: `u64 *n = lookup(…)`."""
+    """The variable to which a line of C assigns the result of a call, "" if it isn't plain: `u64 *n = lookup(…)`."""
     names = {match[1] for match in _RESULT.finditer(text[:LONGEST])}
     return names.pop() if len(names) == 1 else ""

@@ -1,4 +1,4 @@
-"""One step of what led to a rejection."""
+"""One step on the way to a rejection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Splits a file of logs, however long, into one excerpt per program: the beginning and the end of its log.
 
-The error message and what led to it are at the end of a program's log; the loader's messages are at the beginning.
-Nothing is read twice or kept longer, so a pipe works, and memory is bounded: by `HEAD` + `TAIL` and one `CHUNK`.
+The error message and the steps that led to it are at the end of a program's log; the loader's messages are at the
+beginning. Nothing is read twice or kept longer than needed, so a pipe works, and memory is bounded: by `HEAD` + `TAIL`
+and one `CHUNK`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _SHOWN = re.compile(rb"(?:^|[^\w+-])\d+: \([0-9a-f]{2}\) ")
 class Excerpt:
     """One program's log. lines: with their ends. gap: the index before which lines are left out, None if all are here.
 
-    ended: whether the log's own end was seen, not just the end of the file or the beginning of another log. after: the
-    next lines if it ended, as far as they have been read: some loaders name the program only then.
+    ended: whether the log's own end was seen, rather than the end of the file or the beginning of another log. after:
+    the next lines if it ended, as far as they have been read: some loaders name the program only then.
     """
 
     lines: list[str]
@@ -92,7 +93,7 @@ def _cuts(chunk: bytes) -> list[tuple[int, bool]]:
 
 
 class _Portion:
-    """The bytes of one log: its beginning, and only the last of what follows."""
+    """The bytes of one log: its beginning, and only the last part of the rest."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -120,7 +121,7 @@ class _Portion:
         return any(_SHOWN.search(piece) for piece in (self._head, *self._tail))
 
     def excerpt(self, *, ended: bool, after: bytes = b"") -> Excerpt:
-        """What is kept, as text. Bytes that aren't UTF-8 become U+FFFD."""
+        """The kept bytes as text. Bytes that aren't UTF-8 become U+FFFD."""
         head = _lines(self._head)
         dropped = self.size > len(self._head) + self._kept
         return Excerpt(
@@ -132,6 +133,6 @@ class _Portion:
 
 
 def _lines(text: bytes) -> list[str]:
-    """At line feeds only: a form feed or U+2028 doesn't end a line of a log."""
+    """The lines, split at line feeds only: a form feed or U+2028 doesn't end a line of a log."""
     lines = text.decode(errors="replace").split("\n")
     return lines if lines[-1] else lines[:-1]

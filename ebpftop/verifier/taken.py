@@ -21,17 +21,17 @@ _CHANGES_PACKET = re.compile(
 
 
 def of_packet(held: str) -> bool:
-    """Whether what a register holds, in the verifier's words, is a pointer into a packet."""
+    """Whether the value of a register, in the verifier's words, is a pointer into a packet."""
     return value(held).kind in ("pkt", "pkt_meta", "pkt_end")
 
 
 def can_be_taken(held: str) -> bool:
-    """Whether a call can invalidate what a register holds."""
+    """Whether a call can invalidate the value of a register."""
     return of_packet(held) or bool(_reference(value(held)))
 
 
 def takes(function: str, held: str, given: str) -> bool:
-    """Whether a call of `function` invalidates what a register held before it. given: what R1 held, "" if unknown."""
+    """Whether a call of `function` invalidates the register's previous value. given: the value of R1, "" if unknown."""
     if of_packet(held):
         return _CHANGES_PACKET.match(function) is not None
     reference = _reference(value(held))

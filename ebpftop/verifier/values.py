@@ -1,7 +1,7 @@
 """What the verifier knew of one register, `map_value(map=counts,ks=4,vs=8)`, as numbers and in words.
 
-Source: print_reg_state in kernel/bpf/log.c, and in kernel/bpf/verifier.c of 5.15, where numbers are called `inv` and
-bounds `umax_value`.
+Source: print_reg_state in kernel/bpf/log.c, and in kernel/bpf/verifier.c of 5.15, which calls numbers `inv` and bounds
+`umax_value`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Value:
 
     @property
     def bounded(self) -> bool:
-        """Whether both ends are known: not from below at -2⁶³ or above at 2⁶³ - 1."""
+        """Whether both ends are known: low isn't -2⁶³, and high isn't 2⁶³ - 1 or more."""
         return self.low > S64[0] and self.high < S64[1]
 
 
@@ -91,7 +91,7 @@ def _fields(inside: str) -> dict[str, str]:
 
 
 def _range(fields: dict[str, str]) -> tuple[int, int]:
-    """Signed where the value may be negative, else unsigned."""
+    """The range: signed if the value may be negative, else unsigned."""
     smin, smax = _number(fields, "smin", S64[0]), _number(fields, "smax", S64[1])
     umin, umax = _number(fields, "umin", 0), _number(fields, "umax", U64[1])
     if smin >= 0 or umax <= S64[1]:
@@ -109,7 +109,7 @@ def _integer(text: str) -> int:
 
 
 def describe(text: str) -> str:
-    """A register's value in words, as what stands behind "is": "a number from 0 to 7"; unknown ones as they are."""
+    """A register's value in words that fit after "is": "a number from 0 to 7"; unknown ones unchanged."""
     read = value(text)
     if read.kind == "scalar":
         return _number_in_words(read)

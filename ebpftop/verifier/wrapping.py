@@ -1,8 +1,8 @@
-"""Extracts the kernel's own lines from what loaders, journals and terminals wrap around them.
+"""Extracts the kernel's own lines from the additions of loaders, journals and terminals.
 
 The prefix of each line is learned (see `prefix`). If no line shows an instruction to learn from, these are known:
- dmesg's and journald's prefixes, time stamps of Go's log package, logfmt (`level=warning msg="…"`), libbpf's
-`libbpf: ` before each line (until 0.4), quotes of mails, ANSI colours, Windows' line ends; and, of cilium/ebpf
+dmesg's and journald's prefixes, time stamps of Go's log package, logfmt (`level=warning msg="…"`), libbpf's `libbpf: `
+before each line (until 0.4), quotes of mails, ANSI colours, Windows' line ends; and, of cilium/ebpf
 (internal/errors.go), the whole log or its last lines in one.
 """
 
@@ -36,7 +36,7 @@ _FIELD = re.compile(
     r'"((?:[^"\\]|\\.)*)"'
 )
 _MOST_FIELDS = 8
-_LOGFMT = re.compile(r'(?:^|(?<=" ))[a-zA-Z_.]{1,40}=')  # at the start, or behind klog's message
+_LOGFMT = re.compile(r'(?:^|(?<=" ))[a-zA-Z_.]{1,40}=')  # at the start, or after klog's message
 _OPEN = re.compile(r"\bload program: [^:]{1,60}: \S")
 _OMITTED = re.compile(r"\((?:truncated, )?\d+ line(?:s|\(s\))? omitted\)\s*$")
 _MOST_WRAPPED = 8  # lines of one summary
@@ -54,7 +54,7 @@ _RUST = re.compile(r"(?P<head>.*\bVerifier output: )(?P<body>.*)")
 
 
 def unwrap(lines: list[str]) -> list[str]:
-    """The lines without what was wrapped around them; one that holds several of the kernel's becomes several."""
+    """The lines without these additions; a line that contains several of the kernel's becomes several."""
     return lines if _is_plain(lines) else list(_unwrapped(lines))
 
 
@@ -82,7 +82,7 @@ def _unwrapped(lines: list[str]) -> Iterator[str]:
 
 
 def _untabled(lines: list[str]) -> list[str]:
-    """Without the bar that ends each row of a table."""
+    """The lines without the bar that ends each row of a table."""
     rows = [line.rstrip() for line in lines if line.strip()]
     return [line.rstrip().removesuffix(" |") for line in lines] if all(row.endswith("|") for row in rows) else lines
 
@@ -98,7 +98,7 @@ def _summary_ends(parts: list[str], at: int) -> int:
 
 
 def _joined(parts: list[str]) -> str:
-    """Wrapped lines as one: a blank at the wrap is still there, or was dropped."""
+    """Wrapped lines as one: the blank at the wrap may be present or dropped."""
     whole = parts[0]
     for part in parts[1:]:
         whole += part if whole[-1:].isspace() or part[:1].isspace() else f" {part}"
@@ -106,7 +106,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _bare(line: str) -> str:
-    """Without line end, colours and zero bytes."""
+    """A line without line end, colours and zero bytes."""
     line = line[:LONGEST].rstrip("\r\n")
     if "\x1b" in line:
         line = _ANSI.sub("", line)
@@ -153,7 +153,7 @@ def _unprefixed(line: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escapes of Go's and JSON's strings undone."""
+    """The text with escapes of Go's and JSON's strings undone."""
     return _ESCAPE.sub(lambda match: _UNESCAPED.get(match[1], match[1]), text)
 
 

@@ -1,4 +1,4 @@
-"""A terminal that is nobody's controlling terminal, as `su -c` leaves it: when it ends, no signal tells of it."""
+"""A terminal that is nobody's controlling terminal, as `su -c` leaves it: no signal reports its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ PATIENCE = 60.0
 
 
 class BarePty:
-    """A program with a terminal as its standard streams, in a session without one. `shown` is all it wrote."""
+    """A program with a terminal as its standard streams, in a session without a controlling one. `shown` is all its
+    output.
+    """
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class BarePty:
         self.wait_until(lambda: text.encode() in self.shown, f"{text} is shown")
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Reads on meanwhile: a program blocks where nobody reads."""
+        """Wait for the condition, and keep reading: a program blocks if nobody reads its output."""
         deadline = time.monotonic() + PATIENCE * SLOWER
         while not condition():
             assert time.monotonic() < deadline, f"not so: {what}:\n{self.shown[-2000:]!r}"

@@ -1,7 +1,7 @@
-"""Compile and load a program with the distribution's BCC in a separate process, as LLVM may exit it.
+"""Compiles and loads a program with the distribution's BCC in a separate process, because LLVM may exit it.
 
-No kernel headers: the programs use no kernel types, and the headers that BCC itself includes are below.
-As a script it reads {"text", "kind"} from stdin and writes {"errno", "log"} to stdout.
+No kernel headers: the programs use no kernel types, and the headers that BCC itself includes are below. As a script, it
+reads {"text", "kind"} from stdin and writes {"errno", "log"} to stdout.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ struct pt_regs {{ unsigned long di, si, dx, cx, r8, ax, ip, sp, bp; }};
 #define __user
 #define roundup_pow_of_two(n) (n)
 """
-# What BCC's own headers include, by path: enough for small programs, and the same for every kernel.
+# The headers that BCC's own headers include, by path: enough for small programs, and the same for every kernel.
 HEADERS = {
     "linux/kconfig.h": "#define CONFIG_BPF_SYSCALL 1\n",
     "linux/version.h": "#define LINUX_VERSION_CODE 0\n#define KERNEL_VERSION(a, b, c) 0\n",
@@ -52,7 +52,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Result:
-    """output: what clang, LLVM and DEBUG_SOURCE wrote. errno: 0 if it was loaded, None if it did not compile."""
+    """output: of clang, LLVM and DEBUG_SOURCE. errno: 0 if it was loaded, None if it did not compile."""
 
     output: str
     errno: int | None = None

@@ -1,4 +1,4 @@
-"""Control groups at paths as container runtimes lay them out, in a hierarchy that this machine has."""
+"""Control groups at the paths that container runtimes use, in a hierarchy of this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.processes import eventually
 
 
 def v2() -> Path:
-    """Where the hierarchy of version 2 is mounted."""
+    """The mount point of the hierarchy of version 2."""
     place = mounts.cgroups()
     assert place is not None
     return place
 
 
 def v1() -> Path | None:
-    """Where a hierarchy of version 1 with controllers is mounted, if there is one."""
+    """The mount point of a hierarchy of version 1 with controllers, if there is one."""
     return next((place for number, place in sorted(mounts.hierarchies().items()) if number), None)
 
 
@@ -33,7 +33,7 @@ def leave_all(pid: int) -> None:
 
 @contextlib.contextmanager
 def group(root: Path, path: str) -> Iterator[Path]:
-    """A new group; those above it that are new are removed with it, once their processes have ended."""
+    """A new group. New groups above it are removed with it, once their processes have ended."""
     folder = root / path.lstrip("/")
     made = [each for each in (folder, *folder.parents) if each != root and root in each.parents and not each.exists()]
     folder.mkdir(parents=True)
@@ -53,6 +53,6 @@ def _removed(folder: Path) -> bool:
 
 
 def run_in(folder: Path, command: str, times: int = 1) -> None:
-    """Run a command so often; each time a shell moves itself there and executes it, as a runtime does."""
+    """Run a command this many times. Each time a shell moves itself there and executes it, as a runtime does."""
     for _ in range(times):
         subprocess.run(["sh", "-c", f"echo $$ > {shlex.quote(str(folder))}/cgroup.procs; exec {command}"], check=True)

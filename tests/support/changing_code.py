@@ -1,4 +1,4 @@
-"""Workers in which other code takes the place of what was there, without the machine's addresses showing it."""
+"""Workers in which other code replaces the previous code at the same addresses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def work():
 
 
 def library(path: Path, name: str, step: int) -> Path:
-    """A library whose `work` calls a function of this name; all are of the same size."""
+    """A library whose `work` calls a function of this name; all these libraries have the same size."""
     source = f"""
         static volatile long sum;
         __attribute__((noinline)) void {name}(int n) {{ for (int i = 0; i < n; i++) sum += i * {step}L; }}

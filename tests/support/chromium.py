@@ -16,7 +16,7 @@ from typing import Any, Self
 _PATIENCE = 120.0  # seconds for one answer on a busy machine
 _FLAGS = (
     "--headless=new",
-    "--no-sandbox",  # as root in a container it starts no other way; it shows only our own page
+    "--no-sandbox",  # required as root in a container; it shows only our own page
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
@@ -28,12 +28,12 @@ _FLAGS = (
 
 
 def program() -> str | None:
-    """Where it is installed."""
+    """The installed program; None if there is none."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Chromium:
-    """One page. problems: everything that its console, its log or an exception complained about."""
+    """One page. problems: all complaints of its console, its log or exceptions."""
 
     def __init__(self, *, scripts: bool = True) -> None:
         found = program()
@@ -107,14 +107,14 @@ class Chromium:
                 self._events.append(event)
 
     def size(self, width: int, height: int, *, phone: bool = False) -> None:
-        """Of the window, in CSS pixels."""
+        """Set the size of the window, in CSS pixels."""
         scale = 2 if phone else 1
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
         )
 
     def media(self, *, media: str = "", **features: str) -> None:
-        """`media="print"`, `prefers_color_scheme="dark"`."""
+        """Emulate media features: `media="print"`, `prefers_color_scheme="dark"`."""
         listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.call("Emulation.setEmulatedMedia", media=media, features=listed)
 
@@ -139,7 +139,7 @@ class Chromium:
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def picture(self, *, whole: bool = False) -> bytes:
-        """A PNG of what is in the window, or of the whole page."""
+        """A PNG of the window's contents, or of the whole page."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"])
 
     def pdf(self) -> bytes:

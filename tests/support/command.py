@@ -1,4 +1,4 @@
-"""Running the program as a user would, without a terminal, and checking its errors."""
+"""Runs the program as a user would, without a terminal, and checks its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ Done = subprocess.CompletedProcess[str]
 
 
 def ebpftop(*arguments: object, before: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Done:
-    """Run it until it exits. `before`: words in front of the command, such as `env` or `runuser` and their options."""
+    """Run the program until it exits. `before`: words in front of the command, such as `env` or `runuser` and their
+    options.
+    """
     done = subprocess.run(
         [*before, *COMMAND, *map(str, arguments)],
         stdin=subprocess.DEVNULL,

@@ -1,5 +1,5 @@
-"""32-bit system calls from a 64-bit Python: code for a `Worker`, which defines `call32(number, a, b, c, d=0)`, and
-`low(bytes)`, a copy at an address below 4 GiB.
+"""Makes 32-bit system calls from a 64-bit Python: code for a `Worker`, which defines `call32(number, a, b, c, d=0)`,
+and `low(bytes)`, a copy at an address below 4 GiB.
 """
 
 from __future__ import annotations

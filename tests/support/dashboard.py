@@ -1,4 +1,4 @@
-"""Using the dashboard as a user would, in a real terminal."""
+"""Uses the dashboard as a user would, in a real terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load(term: Terminal, name: str) -> None:
 
 
 def supervisor_below(pid: int) -> int:
-    """Pid of the supervisor somewhere below a process (a shell, sudo): the parent of the collector."""
+    """Pid of the supervisor among the descendants of a process (a shell, sudo): the parent of the collector."""
     return children(pid)["collect"].ppid()
 
 

@@ -21,7 +21,7 @@ def loop_device(file: Path, size: int) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def attached(file: Path, *options: str) -> Iterator[Path]:
-    """A block device of this file. options: of losetup."""
+    """A block device for this file. options: of losetup."""
     command = ["losetup", "--find", "--show", *options, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     device = Path(done.stdout.strip())
@@ -41,7 +41,7 @@ def accounted(device: Path) -> tuple[int, int]:
 
 
 def flushes(device: Path) -> int:
-    """Flushes of its cache that were done, from the same file."""
+    """The number of completed flushes of its cache, from the same file."""
     for line in Path("/proc/diskstats").read_text().splitlines():
         fields = line.split()
         if fields[2] == device.name:

@@ -1,4 +1,4 @@
-"""Workloads drawn at random, in which nothing changes but by chance."""
+"""Random workloads that change by chance alone."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from ebpftop.rows.keys import Array
 
 
 def activity(kind: str, random: np.random.Generator, steps: int, rows: int) -> Array:
-    """Events that are expected in each step of each row, (steps × rows). The rows are of very different sizes.
+    """The expected events in each step of each row, (steps × rows). The rows have very different sizes.
 
-    kind: `independent` has the same in all steps; `autocorrelated` varies as AR(1) with 0.8, in logarithms; `bursts`
-    come periodically, of three steps and thirty times what is between them, each row with its own period and phase.
+    kind: `independent` has the same rate in all steps; `autocorrelated` varies as AR(1) with 0.8, in logarithms;
+    `bursts` are periodic, three steps long and thirty times the rate between them, with a period and phase for each
+    row.
     """
     size = random.gamma(0.5, 20, rows) + 0.2
     match kind:

@@ -30,10 +30,10 @@ def elf(
     writable: bool = False,
     stripped: bool = False,
 ) -> bytes:
-    """A file whose code lies at offset 0x1000 and address 0x401000. functions: name → (type, offset in the code).
+    """A file whose code is at offset 0x1000 and address 0x401000. functions: name → (type, offset in the code).
 
-    writable: a page of zeros follows, at offset 0x2000 and address 0x402000. stripped: only names for others
-    are left.
+    writable: a page of zeros follows, at offset 0x2000 and address 0x402000. stripped: only the names for other files
+    remain.
     """
     if writable:
         code = code.ljust(0x1000, b"\0") + bytes(0x1000)

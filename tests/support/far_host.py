@@ -1,4 +1,4 @@
-"""A host that a test plays: a source that can be cut off and comes back, with clocks of its own."""
+"""A host that a test simulates: a source that can be disconnected and comes back, with clocks of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NOT = SourceEnded("nobody is there")
 
 
 class FarHost(Source):
-    """answer: what it sends for a load; without one, the probe is loaded with its views. ahead_ns: of its clocks.
+    """answer: its response to a load; without one, the probe is loaded with its views. ahead_ns: of its clocks.
 
-    requests: what it was asked, but for signs of life.
+    requests: the received requests, except heartbeats.
     """
 
     can_restart = True
@@ -55,7 +55,7 @@ class FarHost(Source):
 
     @property
     def run(self) -> int:
-        """The number that it gave the last run."""
+        """The number that it assigned to the last run."""
         return self._runs
 
     async def request(self, request: AnyRequest) -> None:
@@ -78,7 +78,7 @@ class FarHost(Source):
         self.requests.append(request)
 
     async def restart(self) -> None:
-        """`frames` begins anew."""
+        """Let `frames` begin again."""
 
     async def close(self) -> None:
         self.cut("closed")

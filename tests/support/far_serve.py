@@ -1,7 +1,7 @@
-"""`python -m tests.support.far_serve NAME COUNT`: in place of `ebpftop serve --stdio`, frames of a process.
+"""`python -m tests.support.far_serve NAME COUNT`: replaces `ebpftop serve --stdio`, and sends frames about a process.
 
-It has this name and makes COUNT system calls, and as many again each time that it is looked at. `NOISE` in the
-environment is printed first.
+The process has this name and makes COUNT system calls, and as many again for each snapshot. `NOISE` in the environment
+is printed first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hosts to log in to: an sshd each, with its own keys and configuration, here in a network namespace of its own."""
+"""Hosts to log in to: one sshd each, with its own keys and configuration, on this machine in a network namespace."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def run(*command: str | Path) -> None:
 
 
 def near(address: str) -> str:
-    """Our end of a link that has two."""
+    """Our end of a link with two ends."""
     net, _, last = address.rpartition(".")
     return f"{net}.{int(last) - 1}"
 
 
 class Login:
-    """What an sshd and whoever logs in there need: keys and configurations, in a new folder.
+    """The files for an sshd and its clients: keys and configurations, in a new folder.
 
-    path: folders in which programs are found there.
+    path: folders for programs on that host.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Login:
         return f"{self.address} {(self.folder / 'host.pub').read_text()}"
 
     def entry(self, user: str = "root") -> str:
-        """For a configuration of ssh."""
+        """An entry for ssh's configuration."""
         return f"Host {self.name}\n HostName {self.address}\n User {user}\n IdentityFile {self.folder}/me\n"
 
 
 class FarSshd(Login):
-    """One host. number: another one for each. For the rest see `Login`."""
+    """One host. number: a different one for each. For the other arguments see `Login`."""
 
     def __init__(self, folder: Path, number: int, path: str, environment: Mapping[str, str] | None = None) -> None:
         self._space = f"eb{os.getpid()}-{number}"
@@ -90,14 +90,14 @@ class FarSshd(Login):
         run("ip", "-n", self._space, "link", "set", there, "up")
 
     def cut(self) -> None:
-        """From now on packets are dropped."""
+        """Drop all packets from now on."""
         run("ip", "-n", self._space, "link", "set", f"{self._link}x", "down")
 
     def mend(self) -> None:
         run("ip", "-n", self._space, "link", "set", f"{self._link}x", "up")
 
     def kill_sessions(self) -> None:
-        """End the processes of sshd that serve whoever is logged in."""
+        """Kill the sshd processes of all logged-in users."""
         subprocess.run(["pkill", "-KILL", "-P", str(self._sshd.pid)], check=False)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""`python -m tests.support.foreign_program NAME RUNS HELD`: a program of someone else's, run so many times.
+"""`python -m tests.support.foreign_program NAME RUNS HELD`: runs a foreign BPF program this many times.
 
-It writes the program's id, and keeps the program until its standard input is closed. HELD is how: "program" or "link"
-by a descriptor, "pin" by a file in its own mount namespace. A number on its standard input runs a held program so many
-times more; the number comes back.
+It writes the program's id, and keeps the program until its standard input is closed. HELD says how: "program" or "link"
+by a descriptor, "pin" by a file in its own mount namespace. A number on its standard input runs a held program this
+many more times; the number is echoed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Held = Literal["program", "link", "pin"]
 
 @contextmanager
 def foreign(name: str, runs: int, held: Held = "program") -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Its id and the process that keeps it, which ends with the context."""
+    """The program's id and the process that keeps it, which ends with the context."""
     command = ["unshare", "--mount", sys.executable, "-B", "-m", __name__, name, str(runs), held]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin

@@ -94,7 +94,7 @@ def moments(run: int, *samples: tuple[int, int, int, int], losses: Losses | None
 
 
 def columns(**fields: Sequence[Any] | Array) -> Columns:
-    """Lists of texts become dictionary columns, lists of numbers `<u8`, arrays stay what they are."""
+    """Lists of texts become dictionary columns, lists of numbers `<u8`; arrays stay unchanged."""
     return pack({name: _column(values) for name, values in fields.items()})
 
 
@@ -139,7 +139,7 @@ def catalog(*probes: ProbeInfo) -> Catalog:
 
 
 def answering(frame: AnyFrame, request: int) -> AnyFrame:
-    """The frame as an answer to this request, if it is one and says of none yet."""
+    """The frame with this request number, if it is an answer that has none yet."""
     unset = isinstance(frame, Answer | Refused) and not frame.request
     return msgspec.structs.replace(frame, request=request) if unset else frame
 
@@ -239,7 +239,7 @@ def rejected(run: int, id: str, **changes: Any) -> Rejected:
     return Rejected(run=run, probe=id, **(fields | changes))
 
 
-# As the kernel writes it of BCC's rewritten text.
+# The log as the kernel writes it for BCC's rewritten text.
 LOG = """\
 0: R1=ctx() R10=fp0
 ; u64 *count = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &pid); @ main.c:29

@@ -1,4 +1,4 @@
-"""A `.gopclntab` as Go's linker writes it, of few functions; and a program that has one."""
+"""A `.gopclntab` with few functions, as Go's linker writes it; and a program that contains it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class GoFunction(NamedTuple):
 
 
 def go_table(functions: Sequence[GoFunction], text: int, magic: int = GO_1_20, *, tells_text: bool = True) -> bytes:
-    """The functions lie one behind the other, from `text` on."""
+    """A table of consecutive functions, from `text` on."""
     wide = magic == GO_1_16
     names, files, values = b"", b"", b"\0"
     paths = list(dict.fromkeys(path for each in functions for _, path, _ in each.lines))
@@ -56,7 +56,7 @@ def go_table(functions: Sequence[GoFunction], text: int, magic: int = GO_1_20, *
 
 
 def _encoded(values: Sequence[tuple[int, int]], size: int) -> bytes:
-    """Pairs of differences: of the value, and how far it holds."""
+    """Pairs of differences: of the value, and of the length for which it holds."""
     data, before = b"", -1
     ends = [*(at for at, _ in values[1:]), size]
     begin = 0

@@ -1,4 +1,4 @@
-"""A tape that was written by hand, with what is hard to count."""
+"""A hand-written tape with cases that are hard to count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.frames import CALLS, EXECS, LATENCY, SAMPLES, SECOND
 
 
 def hand_written() -> list[AnyFrame]:
-    """Births, an end, a key that comes back, a process folded into those that ended, losses, two stacks of one name."""
+    """Births, an end, a key that returns, a process folded into the ended ones, losses, two stacks of one name."""
     names = [
         frames.process(1, "sh"),
         frames.process(2, "make", ppid=1001, parent="sh"),

@@ -1,4 +1,4 @@
-"""A file system that never answers: whoever looks up a name in it waits until killed. Needs root and FUSE."""
+"""A file system that never answers: a process that looks up a name in it blocks until killed. Needs root and FUSE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def hanging(folder: Path) -> Iterator[Path]:
-    """Mounted at a folder that this makes."""
+    """The file system, mounted at a new folder."""
     folder.mkdir()
     device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other"
@@ -23,5 +23,5 @@ def hanging(folder: Path) -> Iterator[Path]:
             raise OSError(ctypes.get_errno(), "mounting a file system that hangs")
         yield folder
     finally:
-        os.close(device)  # which fails all that wait
+        os.close(device)  # this fails all waiting requests
         _libc.umount2(bytes(folder), _MNT_DETACH)

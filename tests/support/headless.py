@@ -1,4 +1,4 @@
-"""Running a probe without a screen against a scripted collector, for tests of the output."""
+"""Runs a probe without a screen against a scripted collector, for tests of the output."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def ran(
     raw: bool = False,
     ends: bool = False,
 ) -> Ran:
-    """Load, take `on_load`, be stopped, take `on_detach` and the end."""
+    """Load, receive `on_load`, be stopped, receive `on_detach` and the end."""
     stop = asyncio.Event()
     source = Scripted([hello(), *on_load], [LEAVING, *on_detach, detached(1)], after_load=stop.set, ends=ends)
     out, err = io.StringIO(), io.StringIO()
@@ -92,7 +92,7 @@ HISTOGRAM = [
 ]
 LAST = [latency(2, [(1, 3, 13), (2, 20, 10), (2, 21, 1)], at=1.5, lost=3, evicted=1), cost(1, 1.5, 40, 10_002_000)]
 
-# Three stacks that end in the same function of the kernel or in no known one, of two processes.
+# Three stacks of two processes. They end in the same function of the kernel, or in an unknown one.
 SAMPLED = [
     loaded(1, "cpu/profile", SAMPLES),
     PEOPLE,

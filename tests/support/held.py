@@ -35,7 +35,7 @@ def is_copy(copy: str, probe: str) -> None:
 
 
 def ended(test: str, *, held: bool) -> None:
-    """A test ended: record whether it passed, at once, as what runs it may be stopped."""
+    """Record at once whether a test passed, because its runner may be stopped."""
     if _traced:
         _tests[test] = {"held": held, "traced": list(_traced)}
         _keep()
@@ -53,7 +53,7 @@ def _keep() -> None:
 
 
 def add(session: dict[str, Any], path: Path) -> None:
-    """Write what a session left, here or on another machine, over what earlier ones have left in this file."""
+    """Add a session's results, from here or another machine, to this file, in place of earlier ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     earlier = json.loads(path.read_text())["tests"] if path.exists() else {}
     whole = {**session, "tests": {**earlier, **session["tests"]}}

@@ -1,4 +1,4 @@
-"""Threads that wait for a mutex which another thread never gives back."""
+"""Threads that wait for a mutex which another thread never releases."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class HeldLock(NamedTuple):
         return self.process.pid
 
     def wait(self) -> None:
-        """From now on the others wait for it."""
+        """Make the others wait for it from now on."""
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -74,7 +74,9 @@ class HeldLock(NamedTuple):
 
 @contextlib.contextmanager
 def held_lock(folder: Path, *, inherits: bool = False) -> Iterator[HeldLock]:
-    """inherits: whether the holder inherits the priority of those that wait, which takes another kind of futex."""
+    """inherits: whether the holder inherits the priority of the waiting threads, which requires another kind of
+    futex.
+    """
     program = folder / "held-lock"
     subprocess.run(["cc", "-O1", "-pthread", "-w", "-o", program, "-xc", "-"], input=_SOURCE, text=True, check=True)
     command = [program, *(["inherits"] if inherits else [])]

@@ -1,4 +1,4 @@
-"""Being an ordinary user who holds some capabilities."""
+"""Runs commands as an ordinary user with some capabilities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOUNTED = ("unshare", "-m", "sh", "-c", f'{WITH_TRACEFS}exec "$@"', "sh")
 
 
 def holding(*names: str) -> tuple[str, ...]:
-    """Words in front of a command: an ordinary user, with these capabilities and no way to others."""
+    """Words in front of a command: an ordinary user, with these capabilities and no way to gain others."""
     caps = ",".join(("-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in names)))
     sets = [f"--{kind}={caps}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
     return (*MOUNTED, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *sets, "--no-new-privs")

@@ -1,4 +1,4 @@
-"""Hostile text: what anybody may call a process, a file or a function, and frames whose every text is hostile."""
+"""Hostile text: possible names of a process, a file or a function, and frames in which every text is hostile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tests.support.frames import EXECS, LATENCY, SAMPLES
 
 EVIL = "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' \x1b[31m\u202e\u2066\x00\ud800&lt;"
 
-# By kind. Sequences have numbers that nothing of ours writes, so that they are known where they come through.
+# By kind. Escape sequences have numbers that our own output never uses, so that they are recognised if they get
+# through.
 TEXTS = {
     "sequences": "\x1b[77;77H\x1b[4242mx\x1b[?4242h",
     "title": "\x1b]0;owned\x07x",
@@ -41,7 +42,7 @@ RAW = {kind: text.encode() for kind, text in TEXTS.items()} | {"not UTF-8": NOT_
 
 
 def hostile() -> list[AnyFrame]:
-    """Every text that a tape holds is hostile."""
+    """Frames in which every text of a tape is hostile."""
     views = [
         ViewInfo(
             name=EVIL, map="latency", show="histogram", title=EVIL, unit=EVIL, by=["tgid"], columns=LATENCY.columns

@@ -1,4 +1,4 @@
-"""Hostile text through the doors of the program, by the readers that stand there."""
+"""Feeds hostile text to the program's inputs, through the readers of each."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _file_name(raw: bytes) -> str:
 
 
 def _host_name(raw: bytes) -> str:
-    """Labels of a DNS question have 63 bytes."""
+    """A host name in a DNS question; its labels have at most 63 bytes."""
     pieces = [raw[at : at + 63] for at in range(0, len(raw), 63)]
     question = b"".join(bytes([len(each)]) + each for each in pieces) + b"\0\0\x01"
     return dns.question(question)
@@ -134,13 +134,13 @@ def _container(raw: bytes) -> str:
 
 
 def _as_json(raw: bytes) -> str:
-    """A text of JSON, which is one of TOML as well."""
+    """A JSON string, which is also valid TOML."""
     return json.dumps(raw.decode("utf-8", "backslashreplace"))
 
 
 def _read(raw: bytes, playbook: bool) -> Catalog:
-    """The catalog of a folder whose every text is this one."""
-    said = _as_json(raw).replace("\\ud", "x")  # TOML knows no surrogates
+    """The catalog of a folder in which every text is this one."""
+    said = _as_json(raw).replace("\\ud", "x")  # TOML has no surrogates
     with tempfile.TemporaryDirectory() as root:
         probe = Path(root, "cpu", "calls")
         probe.mkdir(parents=True)
@@ -184,7 +184,7 @@ def _typed(raw: bytes) -> str:
 
 
 def _given(raw: bytes) -> str:
-    """Of the command line."""
+    """The text from the command line."""
     return os.fsdecode(raw).encode("utf-8", "backslashreplace").decode()
 
 
@@ -197,7 +197,7 @@ def _settings(raw: bytes) -> str:
 
 
 def _last(raw: bytes) -> str:
-    """A parameter of what ran last."""
+    """A parameter of the last session."""
     ran = [["cpu/calls", {"comm": raw.decode("utf-8", "backslashreplace")}]]
     with scratch(json.dumps({"probes": ran}).encode()) as path:
         return remembering.read(path).probes[0][1]["comm"]
@@ -241,7 +241,7 @@ DOORS: Mapping[str, tuple[str, Read]] = {
 
 
 def came_in(door: str) -> dict[str, str]:
-    """By kind of text, what a door made of it: what the frames hold."""
+    """The resulting text of an input, by kind of text: as in the frames."""
     mark, read = DOORS[door]
     tag = f"{mark}~"
     return {kind: read(raw + tag.encode() if "formula" in kind else tag.encode() + raw) for kind, raw in RAW.items()}

@@ -12,7 +12,7 @@ def softirqs() -> dict[str, int]:
 
 
 def hardirqs() -> dict[tuple[str, str], int]:
-    """Interrupts by number and device, over all CPUs, see proc(5). Those that devices share are left out."""
+    """Interrupts by number and device, over all CPUs, see proc(5). Shared interrupts are left out."""
     header, *lines = Path("/proc/interrupts").read_text().splitlines()
     found = {}
     for line in lines:

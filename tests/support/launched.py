@@ -1,4 +1,6 @@
-"""The program, each of whose processes leaves a note when it ends: what it is called, and what it has imported."""
+"""Starts the program such that each of its processes leaves a note at its end: its name, and the modules it
+imported.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ leave(0)
 
 
 class Left(NamedTuple):
-    """name: as the kernel keeps it, 15 characters of it: "ebpftop:loader"; the first process's is the interpreter's."""
+    """name: the kernel's, of 15 characters: "ebpftop:loader"; the first process has the interpreter's."""
 
     name: str
     modules: frozenset[str]

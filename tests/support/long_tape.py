@@ -1,4 +1,4 @@
-"""A long tape of many processes, made up: what size is for.
+"""A long synthetic tape of many processes, for tests of size.
 
 python -m tests.support.long_tape TAPE [STEPS]
 """
@@ -34,7 +34,7 @@ TABLE = ViewInfo(
 def frames(
     steps: int, *, probes: int = PROBES, count: int = PROCESSES, changed: float = CHANGED
 ) -> Iterator[tuple[int, AnyFrame]]:
-    """A time in ns and a frame. Every second and probe, a part of the rows changes, one row a process; every second
+    """A time in ns and a frame. Every second, a part of each probe's rows changes, one row a process; every second
     probe has a histogram.
     """
     choose = np.random.default_rng(1)

@@ -41,7 +41,7 @@ def update(fd: int, keys: Array, values: Array) -> None:
 
 
 def fill(fd: int, keys: Array, values: Array) -> None:
-    """The same in one system call."""
+    """Set one value per key in one system call."""
     batch = libbpf.library().bpf_map_update_batch
     count = ctypes.c_uint32(len(keys))
     libbpf.checked(batch(fd, _address(keys), _address(values), ctypes.byref(count), None), "filling a map")

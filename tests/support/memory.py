@@ -20,12 +20,12 @@ class MemoryCgroup:
 
     @property
     def procs(self) -> Path:
-        """Where a process writes its number (0: its own) to join."""
+        """The file to which a process writes its number (0: its own) to join."""
         return self.folder / "cgroup.procs"
 
     @property
     def emptier(self) -> tuple[Path, str]:
-        """A file, and what to write to it, to reclaim all the group's reclaimable memory."""
+        """A file, and the text to write to it, to reclaim all the group's reclaimable memory."""
         return (self.folder / "memory.reclaim", "1G") if self._v2 else (self.folder / "memory.force_empty", "0")
 
 
@@ -46,7 +46,7 @@ def memory_cgroup(limit: int | None = None) -> Iterator[MemoryCgroup]:
 
 
 def _hierarchy() -> tuple[Path, bool]:
-    """(where it is mounted, whether it is of version 2)."""
+    """(mount point, whether it is of version 2)."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, place, kind, options, *_ = line.split()
         if kind == "cgroup" and "memory" in options.split(","):

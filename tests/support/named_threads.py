@@ -1,4 +1,4 @@
-"""A process whose threads have names and each wait a number of times that is known."""
+"""A process with named threads, each of which waits a known number of times."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.processes import eventually
 
 WAITS = {"pool-101": 101, "pool-211": 211, "pool-307": 307}
 PATIENCE = 30.0  # seconds
-AGAIN = 53  # waits of the first of them as `renamed`
+AGAIN = 53  # waits of the first thread as `renamed`
 
-# They wait in futex(2) until its time is out. Otherwise they read pipes, as other ways to wait use futexes.
+# They wait in futex(2) until its timeout. Otherwise they read pipes, because other ways to wait use futexes.
 _SOURCE = r"""
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -84,7 +84,7 @@ int main(void)
 
 
 class NamedThreads:
-    """`tids` by name. Each method returns when the threads have done what it says."""
+    """`tids` by name. Each method returns when the threads have finished the action."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process, self.pid = process, process.pid
@@ -92,15 +92,15 @@ class NamedThreads:
         self.tids = {name: int(process.stdout.readline()) for name in WAITS}
 
     def work(self) -> None:
-        """Each waits as often as it should."""
+        """Let each thread wait its number of times."""
         self._tell("w")
 
     def rename(self) -> None:
-        """The first one calls itself `renamed`, and waits `AGAIN` times."""
+        """Let the first thread rename itself to `renamed`, and wait `AGAIN` times."""
         self._tell("r")
 
     def end(self) -> None:
-        """They end; their process goes on."""
+        """End the threads; their process continues."""
         self._tell("e")
 
     def _tell(self, command: str) -> None:
@@ -123,7 +123,7 @@ class NamedThreads:
         return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
 
     def timeslices(self, name: str) -> int:
-        """How often it has come to a CPU."""
+        """How often the thread was put on a CPU."""
         return int(Path(f"/proc/{self.pid}/task/{self.tids[name]}/schedstat").read_text().split()[2])
 
 

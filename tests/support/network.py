@@ -1,9 +1,8 @@
-"""Traffic for the network probes: servers and clients as workers, and a private network that drops and delays
-packets.
+"""Traffic for the network probes: servers and clients as workers, and a private network that drops and delays packets.
 
 A wire is a TUN device in a network namespace, and a process behind it that sends each packet back with its addresses
-swapped, which keeps all checksums valid: a connection to `FAR` reaches a server on `NEAR`, which sees a peer on
-`FAR`. Nothing leaves the namespace, and it disappears with the process.
+swapped, which keeps all checksums valid: a connection to `FAR` reaches a server on `NEAR`, which sees a peer on `FAR`.
+Nothing leaves the namespace, and it disappears with the process.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def work():
     for _ in range(int(sys.argv[2])): sender.sendto(bytes(int(sys.argv[3])), ("127.0.0.1", int(sys.argv[1])))
 """
-# Limits the bytes per second that leave the network's lo, with a tbf queue that drops what exceeds a number of bytes;
-# reads what it has counted. See rtnetlink(7), tc-tbf(8), the kernel's include/uapi/linux/gen_stats.h.
+# Limits the bytes per second that leave the network's lo, with a tbf queue that drops any bytes above a limit; reads
+# its counts. See rtnetlink(7), tc-tbf(8), the kernel's include/uapi/linux/gen_stats.h.
 SLOW_LOOPBACK = """
 import socket, struct
 def attribute(kind, data): return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
@@ -123,7 +122,7 @@ def queue_counts():  # (packets that left, packets dropped)
             return struct.unpack_from("QI", counts[1])[1], struct.unpack_from("III", counts[3])[2]
         answers = answers[size:]
 """
-# Attempts a number of connections to a port where nobody listens.
+# Attempts a number of connections to a port without a listener.
 REFUSED = """
 import socket
 def work():
@@ -140,7 +139,7 @@ def free_port() -> int:
 
 
 def device_counts(pid: int, device: str) -> dict[str, int]:
-    """What the kernel has counted for a device in the network namespace of a process, see proc_net(5)."""
+    """The kernel's counts for a device in the network namespace of a process, see proc_net(5)."""
     lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()
     values = next(line.split()[1:] for line in lines if line.strip().startswith(f"{device}:"))
     return {"received_bytes": int(values[0]), "received": int(values[1]), "sent": int(values[9])}

@@ -1,4 +1,4 @@
-"""The numbers of an HTML report, as a browser's scripts would find them."""
+"""Reads the numbers of an HTML report as a browser's scripts would."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A reader of tapes that shares no code with the program: only what the page on the format says.
+"""A reader of tapes that shares no code with the program: it follows only the page on the format.
 
-Values are what msgpack gives; snapshots are rows of Python values by their keys.
+Values are those from msgpack; snapshots are rows of Python values by their keys.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def frames(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def frames_from(path: Path, key: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """From the nth key on: its state, and all behind it."""
+    """From the nth key on: its state, and everything after it."""
     found = blocks(path)
     begins = [n for n, block in enumerate(found) if block.kind == "key" and found[n - 1].kind != "key"][key]
     for block in found[begins:]:
@@ -118,7 +118,7 @@ class Rows:
 
 
 class Maps:
-    """The rows of all runs, as changes come."""
+    """The rows of all runs, updated by changes."""
 
     def __init__(self) -> None:
         self.runs: dict[int, dict[str, Rows]] = {}

@@ -1,4 +1,4 @@
-"""Probe folders for the tests to write, read and break."""
+"""Writes, reads and breaks probe folders for tests."""
 
 from pathlib import Path
 
@@ -65,5 +65,5 @@ def write_probe(
 
 
 def make_probe(root: Path, probe_id: str = "cpu/calls", **parts: str) -> Probe:
-    """The same, read."""
+    """Write a probe folder like `write_probe`, and read it."""
     return read_probe(write_probe(root, probe_id, **parts), probe_id)

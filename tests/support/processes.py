@@ -29,7 +29,9 @@ def children(pid: int) -> dict[str, psutil.Process]:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    """By the kernel's lists: psutil reads of every process who its parent is, which an emulated machine feels."""
+    """Descendants from the kernel's lists: psutil reads the parent of every process, which is slow on an emulated
+    machine.
+    """
     with contextlib.suppress(OSError):  # it ended meanwhile
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
@@ -68,7 +70,7 @@ def alive(process: psutil.Process) -> bool:
     """Whether it is running: zombies are not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # it ended between the two questions
+    except psutil.NoSuchProcess:  # it ended between the two calls
         return False
 
 
@@ -83,4 +85,4 @@ def eventually(condition: Callable[[], bool], what: str, patience: float = 20.0)
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"not so after {patience:.0f} s: {what}"
-        time.sleep(0.05 * SLOWER)  # looking costs more there as well, and what is waited for shares the processor
+        time.sleep(0.05 * SLOWER)  # polling is slower there as well, and shares the processor with the awaited event

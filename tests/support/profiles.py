@@ -1,4 +1,4 @@
-"""Profiles and traces read by other people's code: protobuf's own runtime, and Perfetto's own schema."""
+"""Reads profiles and traces with foreign code: protobuf's own runtime, and Perfetto's own schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from importlib import import_module
 from typing import Any
 
-# profile.proto, as github.com/google/pprof has it: message, then field, number, type, whether repeated
+# profile.proto of github.com/google/pprof: message, then field, number, type, whether repeated
 _SCHEMA = {
     "Profile": [
         ("sample_type", 1, "ValueType", True),
@@ -54,7 +54,7 @@ def profile(content: bytes) -> Any:
 
 
 def stacks(found: Any) -> dict[str, Counter[tuple[str, ...]]]:
-    """By the type of its values: how much each stack has, whose it is first, then its functions, outermost first."""
+    """By type of value: the value of each stack, given as its owner followed by its functions, outermost first."""
     text = found.string_table
     functions = {each.id: text[each.name] for each in found.function}
     locations = {each.id: [functions[line.function_id] for line in each.line] for each in found.location}

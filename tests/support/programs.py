@@ -1,4 +1,4 @@
-"""Running loaded programs with our own arguments, to test events that never happen on this machine."""
+"""Runs loaded programs with our own arguments, to test events that never happen on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ebpftop.kernel import libbpf
 
-_ARGUMENTS = 12  # a raw tracepoint has at most
+_ARGUMENTS = 12  # the maximum of a raw tracepoint
 
 
 def find(ids: Iterable[int], name: str) -> int:

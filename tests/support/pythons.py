@@ -1,4 +1,4 @@
-"""The CPythons that can be had: the distribution's, pyenv's, uv's, and those that `newer-python` fetched."""
+"""The available CPythons: the distribution's, pyenv's, uv's, and those that `newer-python` fetched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _HOME / ".cache") / "ebpftop"
 
 
 def commands(version: str) -> list[list[str]]:
-    """How each of this version is started."""
+    """The commands that start each CPython of this version."""
     found = dict.fromkeys(Path(path).resolve() for path in _programs(f"python{version}"))
     return [*([str(program)] for program in found), *_fetched(version)]
 
@@ -26,7 +26,7 @@ def _programs(name: str) -> Iterator[Path | str]:
 
 
 def _fetched(version: str) -> Iterator[Sequence[str]]:
-    """One of a newer distribution needs that one's libraries."""
+    """Commands for fetched ones: a Python of a newer distribution needs that one's libraries."""
     tree = _CACHE / f"python{version}"
     program, loader = tree / f"usr/bin/python{version}", tree / "usr/lib64/ld-linux-x86-64.so.2"
     if program.exists() and loader.exists():

@@ -1,4 +1,6 @@
-"""Private control groups with limits, and the kernel's account of them; version 1 or 2, whichever this machine has."""
+"""Private control groups with limits, and the kernel's accounting for them; version 1 or 2, whichever this machine
+has.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import pytest
 
 
 class Throttled(NamedTuple):
-    """What cpu.stat has counted: periods in which the group was held back, and for how many ns in all, on all CPUs."""
+    """The counts of cpu.stat: periods in which the group was throttled, and the total ns on all CPUs."""
 
     times: int
     ns: int
@@ -37,7 +39,7 @@ class Group:
         return {key: int(value) for key, value in lines}
 
     def unlimit(self, device: Path) -> None:
-        """Let what was held back of reads from a block device through."""
+        """Let throttled reads from a block device through."""
         number = device.stat().st_rdev
         name = f"{os.major(number)}:{os.minor(number)}"
         if self.v2:
@@ -68,8 +70,8 @@ class Group:
 
 @contextlib.contextmanager
 def cpu_group(quota_us: int, period_us: int, name: str = "") -> Iterator[Group]:
-    """A new group that may use so much CPU time in each period, with a quota below 0 any. Its processes must have ended
-    when the `with` ends.
+    """A new group that may use this much CPU time in each period; a negative quota means no limit. Its processes must
+    have ended when the `with` ends.
     """
     with _group("cpu", name=name) as group:
         if group.v2:
@@ -82,7 +84,7 @@ def cpu_group(quota_us: int, period_us: int, name: str = "") -> Iterator[Group]:
 
 @contextlib.contextmanager
 def disk_group(device: Path, per_second: int, kind: str = "read") -> Iterator[Group]:
-    """A new group that may make so many requests of this kind, "read" or "write", to a block device."""
+    """A new group that may make this many requests a second of this kind, "read" or "write", to a block device."""
     number = device.stat().st_rdev
     limited = f"{os.major(number)}:{os.minor(number)}"
     with _group("io", "blkio") as group:
@@ -98,7 +100,7 @@ def disk_group(device: Path, per_second: int, kind: str = "read") -> Iterator[Gr
 
 @contextlib.contextmanager
 def pids_group(limit: int) -> Iterator[Group]:
-    """A new group that may have so many processes at once."""
+    """A new group that may have this many processes at once."""
     with _group("pids") as group:
         group.write("pids.max", str(limit))
         yield group
@@ -118,7 +120,7 @@ def _group(controller: str, name_in_v1: str = "", name: str = "") -> Iterator[Gr
 
 
 def _hierarchy(controller: str, name_in_v1: str) -> tuple[Path, bool]:
-    """(where it is mounted, whether it is of version 2)."""
+    """(mount point, whether it is of version 2)."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, place, kind, options, *_ = line.split()
         if kind == "cgroup" and name_in_v1 in options.split(","):

@@ -41,7 +41,7 @@ class RingWriter:
         libbpf.checked(libbpf.library().bpf_prog_test_run_opts(self._program, options), "running the writer")
 
     def counts(self) -> tuple[int, int]:
-        """(records begun, records for which there was no room)."""
+        """(records begun, records dropped because the ring was full)."""
         value = ctypes.create_string_buffer(16)
         libbpf.checked(libbpf.library().bpf_map_lookup_elem(self._counts, bytes(4), value), "reading counts")
         begun, refused = struct.unpack("=QQ", value.raw)

@@ -1,4 +1,4 @@
-"""A PostgreSQL in which sessions wait for a row that another one, idle in its transaction, has locked."""
+"""A PostgreSQL in which sessions wait for a row that another session, idle in its transaction, has locked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _LOCK = "UPDATE stock SET left_over = left_over - 1 WHERE id = 1;"
 
 
 class RowLock(NamedTuple):
-    """Processes of the server: holder has the lock, waiting want it, idle waits for its client's next statement."""
+    """Processes of the server: `holder` has the lock, `waiting` want it, `idle` waits for its client's next
+    statement.
+    """
 
     holder: psutil.Process
     waiting: set[int]
@@ -50,7 +52,7 @@ class _Session:
 
 @contextlib.contextmanager
 def row_lock(folder: Path) -> Iterator[RowLock]:
-    """Skips the test where PostgreSQL is not installed."""
+    """The server in this state. Skips the test if PostgreSQL is not installed."""
     homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not homes or not shutil.which("psql"):
         pytest.skip("PostgreSQL is not installed")

@@ -1,4 +1,4 @@
-"""The state that container runtimes keep on disk, below a root of the test's own, and their cgroups' paths."""
+"""The state that container runtimes keep on disk, below a root of the test, and their cgroups' paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every JSON output that a test sees has the shape that is published."""
+"""Checks that every JSON output that a test sees has the published shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from ebpftop.export.shapes import SHAPES
 from tests.schemas import FOLDER
 
-# By words of a command line: the schema of its output, and whether that is a value a line.
+# By words of a command line: the schema of its output, and whether that is one value a line.
 _COMMANDS: tuple[tuple[tuple[str, ...], str, bool], ...] = (
     (("list", "--json"), "list", False),
     (("doctor", "--json"), "doctor", False),
@@ -35,13 +35,15 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def check(name: str, value: Any) -> None:
-    """It has the shape that is published."""
+    """Check a value against the published schema."""
     problem = next(iter(validator(name).iter_errors(value)), None)
     assert problem is None, f"{name}: {problem.json_path}: {problem.message[:2000]}"
 
 
 def check_type(name: str, text: str) -> None:
-    """The same of a value as text, by the types that the schema is made of: quick, as outputs may be long."""
+    """Check a value given as text against the types from which the schema is made: fast, because outputs may be
+    long.
+    """
     problems = []
     for kind in SHAPES[name][1]:
         try:
@@ -54,13 +56,13 @@ def check_type(name: str, text: str) -> None:
 
 
 def check_output(arguments: Sequence[object], output: str) -> None:
-    """What a command printed, if it prints JSON."""
+    """Check the output of a command, if it is JSON."""
     for name, text in values(arguments, output):
         check_type(name, text)
 
 
 def values(arguments: Sequence[object], output: str) -> Iterator[tuple[str, str]]:
-    """What a command printed, as the JSON text of each value and the schema's name; nothing if it isn't JSON."""
+    """The JSON text of each value in a command's output, and the schema's name; empty if the output isn't JSON."""
     words = {str(each).removeprefix("--format=") for each in arguments}
     found = next((each for each in _COMMANDS if words.issuperset(each[0])), None)
     if found is not None and output.strip():

@@ -1,4 +1,4 @@
-"""A file that lies in memory, and a folder for everybody."""
+"""A file in memory, and a folder for everybody."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def scratch(data: bytes) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def public_folder() -> Iterator[Path]:
-    """A folder that others reach. They reach none of pytest's: each pytest that starts closes the folder of all."""
+    """A folder that other users can reach. They can reach none of pytest's, because each starting pytest closes the
+    common folder.
+    """
     with tempfile.TemporaryDirectory(prefix="ebpftop-test-") as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -35,7 +35,7 @@ class Script(Source):
         self.play(*frames)
 
     def play(self, *frames: AnyFrame) -> None:
-        """Loads that were requested get the numbers of their requests, oldest first, as a collector gives them."""
+        """Queue frames. Requested loads get the numbers of their requests, oldest first, as from a collector."""
         for frame in frames:
             self._queue.put_nowait(self._numbered(frame))
             self._left += 1
@@ -53,7 +53,7 @@ class Script(Source):
         return answering(frame, self._answers[frame.run])
 
     async def taken(self) -> None:
-        """Return once whatever was played has been taken, or nobody takes it any more."""
+        """Return once all queued frames have been taken, or nobody reads any more."""
         while self._reading and self._left:
             await asyncio.sleep(0.001)
 

@@ -28,7 +28,7 @@ def line(term: Terminal, command: str) -> None:
 
 
 def framed(command: str) -> str:
-    """The command line that also prints `ended: STATUS, terminal: same` if the terminal's settings are as before."""
+    """A command line that also prints `ended: STATUS, terminal: same` if the terminal's settings are unchanged."""
     settings = 'before=$(stty -a); {}; echo "ended: $?, terminal: $([ "$before" = "$(stty -a)" ] && echo same)"'
     return settings.format(command)
 

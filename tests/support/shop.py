@@ -1,7 +1,7 @@
-"""A small shop to be recorded: each of its programs is a script in a control group of its own.
+"""A small shop to be recorded: each of its programs is a script in a separate control group.
 
-It needs root and control groups of version 2. What records it runs in namespaces of its own, with another host name, so
-that no name of this machine comes on the tape.
+It needs root and control groups of version 2. The recorder runs in separate namespaces with another host name, so that
+no name of this machine gets onto the tape.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ebpftop.kernel import mounts
 GROUP, HOST, PORT = "shop.slice", "shop-01", 8080
 PROGRAMS = Path("/opt/shop")
 INSIDE = "--inside"
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2): whoever loses its parent becomes our child, not that of this machine's init
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2): orphans become our children, not those of this machine's init
 
 WEB = f"""#!/usr/bin/python3 -IS
 import os, socket
@@ -37,15 +37,16 @@ while True:
 
 
 def apart(module: str, argument: str) -> None:
-    """Run a module in namespaces of its own, where it may open a shop. Raises `CalledProcessError`."""
+    """Run a module in separate namespaces, where it may open a shop. Raises `CalledProcessError`."""
     command = ["unshare", "--uts", "--mount", "--", sys.executable, "-B", "-m", module, INSIDE, argument]
     subprocess.run(command, check=True)
 
 
 class Shop:
-    """scripts: by the name of the program, which the kernel calls its process too. disk: their argument. nice: theirs.
+    """scripts: by the name of the program, which is also the kernel's name for its process. disk: the scripts'
+    argument. nice: their niceness.
 
-    group: the control group, with one below it for each program. All of it goes when the shop is closed.
+    group: the control group, with one below it for each program. Everything is removed when the shop is closed.
     """
 
     def __init__(self, scripts: Mapping[str, str], disk: Path, nice: int = 0) -> None:
@@ -69,7 +70,7 @@ class Shop:
         return self
 
     def start(self, name: str) -> None:
-        """Start one more process of a program, in the program's group before it does anything."""
+        """Start one more process of a program, placed in the program's group before it does anything."""
         join = (self._services[name] / "cgroup.procs").write_text
 
         def prepare() -> None:
@@ -88,6 +89,6 @@ class Shop:
         (self.group / "cgroup.kill").write_text("1")
         for child in self._children:
             child.wait()
-        time.sleep(0.3)  # what they had started is gone as well
+        time.sleep(0.3)  # their children are gone as well
         for folder in (*self._services.values(), self.group):
             folder.rmdir()

@@ -1,5 +1,5 @@
-"""A file system with one file that is read and written at a limited rate. It speaks the kernel's protocol on /dev/fuse
-itself (linux/fuse.h, version 7.31).
+"""A file system with one file that is read and written at a limited rate. It implements the kernel's protocol on
+/dev/fuse itself (linux/fuse.h, version 7.31).
 
 `python -m tests.support.slow_fuse PLACE SIZE RATE` mounts it at PLACE and serves it until it is unmounted.
 """
@@ -26,7 +26,7 @@ _HEAD = struct.Struct("=IIQQIIIHH")  # fuse_in_header
 _REPLY = struct.Struct("=IiQ")  # fuse_out_header
 _IO = struct.Struct("=QQIIQII")  # fuse_read_in and fuse_write_in
 _ATTR = struct.Struct("=6Q10I")  # fuse_attr
-_NEVER = 1 << 30  # seconds that what was answered stays valid
+_NEVER = 1 << 30  # seconds for which answers stay valid
 
 _LOOKUP, _FORGET, _GETATTR, _SETATTR, _OPEN, _READ, _WRITE = 1, 2, 3, 4, 14, 15, 16
 _RELEASE, _FSYNC, _FLUSH, _INIT, _INTERRUPT, _BATCH_FORGET = 18, 20, 25, 26, 36, 42
@@ -35,12 +35,12 @@ _UNANSWERED = (_FORGET, _INTERRUPT, _BATCH_FORGET)
 
 
 class SlowFile:
-    """The file, and answers to what the kernel asks of it."""
+    """The file, and answers to the kernel's requests about it."""
 
     def __init__(self, size: int, rate: int) -> None:
         self._data = bytearray(size)
         self._rate = rate
-        self._free = 0.0  # when all that was read or written before is done
+        self._free = 0.0  # when all earlier reads and writes are done
         self._answers: dict[int, Callable[[int, memoryview], bytes]] = {
             _INIT: lambda _node, _body: struct.pack(
                 "=4I2H2I2H8I", 7, 31, 0, _BIG_WRITES, 16, 12, MAX_WRITE, 1, 0, 0, *[0] * 8
@@ -48,21 +48,21 @@ class SlowFile:
             _LOOKUP: self._look_up,
             _GETATTR: lambda node, _body: struct.pack("=QII", _NEVER, 0, 0) + self._attributes(node),
             _SETATTR: lambda node, _body: struct.pack("=QII", _NEVER, 0, 0) + self._attributes(node),
-            _OPEN: lambda _node, _body: struct.pack("=QII", 0, 1, 0),  # FOPEN_DIRECT_IO: the page cache holds nothing
+            _OPEN: lambda _node, _body: struct.pack("=QII", 0, 1, 0),  # FOPEN_DIRECT_IO: the page cache is bypassed
             _READ: self._read,
             _WRITE: self._write,
             **dict.fromkeys((_RELEASE, _FSYNC, _FLUSH), lambda _node, _body: b""),
         }
 
     def serve(self, device: int) -> None:
-        """Until it is unmounted."""
+        """Serve the file until it is unmounted."""
         while True:
             try:
                 message = memoryview(os.read(device, MAX_WRITE + 4096))
             except OSError as error:
                 if error.errno == errno.ENODEV:
                     return
-                if error.errno in (errno.EINTR, errno.ENOENT):  # it was taken back
+                if error.errno in (errno.EINTR, errno.ENOENT):  # the request was cancelled
                     continue
                 raise
             _, kind, unique, node, *_ = _HEAD.unpack_from(message)
@@ -100,7 +100,7 @@ class SlowFile:
         return struct.pack("=II", size, 0)
 
     def _wait(self, size: int) -> None:
-        """Until the rate allows for these bytes."""
+        """Wait until the rate allows for these bytes."""
         now = time.monotonic()
         self._free = max(now, self._free) + size / self._rate
         time.sleep(self._free - now)
@@ -118,7 +118,7 @@ def mount(place: Path) -> int:
 
 @contextlib.contextmanager
 def slow_file(folder: Path, size: int, rate: int) -> Iterator[Path]:
-    """A file of `size` bytes that is read and written at `rate` bytes a second, by all together."""
+    """A file of `size` bytes that is read and written at `rate` bytes a second in total."""
     place = folder / "slow"
     place.mkdir()
     arguments = [sys.executable, "-B", "-m", "tests.support.slow_fuse", str(place), str(size), str(rate)]

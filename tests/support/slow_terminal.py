@@ -1,4 +1,4 @@
-"""A terminal that takes as little output as it likes. It shows what it took, and answers questions only then."""
+"""A terminal that takes output at a chosen rate. It shows what it has taken, and only then answers queries in it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ class _Screen(pyte.Screen):
 
 
 class SlowTerminal:
-    """`rate`: bytes a second that it takes; 0 is a stopped one. `taken`: bytes so far. `way`: seconds an answer takes.
+    """`rate`: bytes a second that it takes; 0 means stopped. `taken`: bytes so far. `way`: seconds that an answer
+    takes.
 
-    watch: called with the lines on the screen after each piece it took, but for pieces that end within the first line,
-    which then is half of one painting and half of another.
+    watch: called with the lines on the screen after each piece of output. It isn't called for pieces that end within
+    the first line, which then is half of one painting and half of another.
     """
 
     def __init__(self, command: Sequence[str], columns: int, rows: int) -> None:
@@ -111,7 +112,7 @@ class SlowTerminal:
         os.write(self._ours, text.encode())
 
     def wait_for(self, *wanted: str) -> None:
-        """Until it shows all of these."""
+        """Wait until it shows all of these."""
         self.wait_until(lambda: all(each in self.text() for each in wanted), f"{wanted} is shown")
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:

@@ -1,5 +1,5 @@
-"""What speedscope demands of a file: the part of its published JSON schema that a sampled profile is under, and what
-its importer checks beyond it (`samples` and `weights` of one length, frames that exist).
+"""Speedscope's requirements on a file: the part of its published JSON schema for a sampled profile, and the additional
+checks of its importer (`samples` and `weights` of one length, frames that exist).
 
 https://www.speedscope.app/file-format-schema.json
 """

@@ -1,4 +1,4 @@
-"""Storms of events: two workers that make as many of one kind as a test wants, and the places they make them in."""
+"""Storms of events: two workers that make as many events of one kind as a test wants, and the places for them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tests.support.memory import memory_cgroup
 from tests.support.witness import counted
 from tests.support.workloads import Worker
 
-NAME = f"storm{os.getpid()}"  # the workers' comm, and whatever else has a name
+NAME = f"storm{os.getpid()}"  # the workers' comm, and the name of everything else with a name
 _CLONE_NEWNET = 0x40000000
 
 
 @dataclass
 class Place:
-    """What a storm finds around it, and how its events are known among others."""
+    """The environment of a storm, and how its events are recognised among others."""
 
     arguments: Sequence[object] = ()  # sys.argv[3] and so on of the workers
     params: Mapping[str, Any] = field(default_factory=dict)  # of the probe
-    rows: Mapping[str, Any] = field(default_factory=dict)  # the values that columns have in the storm's events
-    made: Callable[[], int] | None = None  # the kernel's own count of the events, where it isn't known beforehand
+    rows: Mapping[str, Any] = field(default_factory=dict)  # the values of columns in the storm's events
+    made: Callable[[], int] | None = None  # the kernel's own count of the events, if it isn't known beforehand
     workers: str = NAME
     prepare: Callable[[], None] | None = None  # runs in a worker before anything else
 
 
 @dataclass
 class Storm:
-    """A probe, Python that does something, and how many `events` it makes each time; `made` of a place is preferred.
+    """A probe, Python for an action, and the number of `events` an action makes; `made` of a place takes precedence.
 
-    Each of two workers does it `each` times in a round, and `past` times to fill the probe's ring buffer and more.
+    Each of two workers performs it `each` times in a round, and `past` times to fill the probe's ring buffer and more.
     """
 
     probe: str
@@ -72,7 +72,7 @@ def work():
 
 @dataclass
 class Storming:
-    """The workers of a storm, and what is counted about it."""
+    """The workers of a storm, and the counts about it."""
 
     storm: Storm
     place: Place
@@ -83,11 +83,11 @@ class Storming:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Of the probe, so that it sees this storm and hardly anything else."""
+        """The probe's parameters, so that it sees this storm and hardly anything else."""
         return {**self.storm.params, **self.place.params}
 
     def begin(self) -> None:
-        """Call this once the probe is attached."""
+        """Start counting; call this once the probe is attached."""
         if self.place.made is not None:
             self._before = self.place.made()
 
@@ -128,7 +128,7 @@ def storming(storm: Storm, folder: Path, rounds: list[tuple[float, int]]) -> Ite
 
 @contextlib.contextmanager
 def program(folder: Path, mode: int = 0o755) -> Iterator[Place]:
-    """A program that does nothing, which nobody owns; its path."""
+    """A program that does nothing, without an owner; its path."""
     path = Path(shutil.copy("/bin/true", folder / NAME))
     os.chown(path, 65534, 65534)
     path.chmod(mode)
@@ -143,7 +143,7 @@ def setuid_program(folder: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def on_one_cpu(folder: Path) -> Iterator[Place]:
-    """How often a worker got the CPU they share is counted; they take turns."""
+    """Two workers that take turns on one CPU; how often each gets it is counted."""
     cpu = min(os.sched_getaffinity(0))
     with counted("sched/sched_switch", f'next_comm == "{NAME}"') as turns:
         yield Place(made=turns, prepare=lambda: os.sched_setaffinity(0, [cpu]))
@@ -158,7 +158,7 @@ def disk(folder: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def mounted(folder: Path) -> Iterator[Place]:
-    """A file system; where it is mounted. Its rounds of writeback are counted."""
+    """A file system; its mount point. Its rounds of writeback are counted."""
     with file_system(folder) as (device, place):
         number = os.stat(place).st_dev
         kernels = os.major(number) << 20 | os.minor(number)
@@ -168,7 +168,7 @@ def mounted(folder: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def little_memory(folder: Path) -> Iterator[Place]:
-    """A file larger than the memory the workers may use; its path. What they have to reclaim is counted."""
+    """A file larger than the memory that the workers may use; its path. The memory they have to reclaim is counted."""
     path = folder / "file"
     with path.open("wb") as file:
         file.truncate(64 << 20)
@@ -190,7 +190,7 @@ def _join(procs: Path) -> None:
 
 @contextlib.contextmanager
 def own_network(folder: Path) -> Iterator[Place]:
-    """Each worker is alone in a network. What it sends again is counted."""
+    """A separate network for each worker. Its retransmissions are counted."""
     with counted("tcp/tcp_retransmit_skb", "dport == 1") as again:
         yield Place(made=again, prepare=_leave_network)
 

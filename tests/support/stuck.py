@@ -1,6 +1,6 @@
-"""`python -m tests.support.stuck pipe|mutex|file [PATH]`: fifty threads that wait for one thing, forever.
+"""`python -m tests.support.stuck pipe|mutex|file [PATH]`: fifty threads that wait for one object, forever.
 
-It prints the thing's name: of the pipe, of the mutex its address, of the file its path.
+It prints the object's name: the pipe's name, the mutex's address or the file's path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ THREADS = 50
 
 
 def stuck(kind: str, path: str) -> tuple[str, Callable[[], object]]:
-    """The name, and what waits for it."""
+    """The name, and a function that waits for the object."""
     if kind == "pipe":
         reader, _ = os.pipe()
         return os.readlink(f"/proc/self/fd/{reader}"), lambda: os.read(reader, 1)

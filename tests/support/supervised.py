@@ -1,7 +1,7 @@
 """`python -m tests.support.supervised FOLDER`: the program's own supervisor and collector.
 
-The process at the other end of its standard input gets their stream of frames, and ends them by closing it.
-`RUNTIMES_ROOT` in its environment names a folder that holds what container runtimes keep on disk, in place of "/".
+The process at the other end of its standard input receives their stream of frames, and ends them by closing it.
+`RUNTIMES_ROOT` in its environment names a folder with container runtimes' state on disk, in place of "/".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ebpftop.loader import containers
 
 
 def give_away(_: socket.socket, stream: socket.socket) -> int:
-    """In place of a dashboard."""
+    """The consumer in place of a dashboard: passes on its stream."""
     with socket.socket(fileno=0) as wanted:
         socket.send_fds(wanted, [b"."], [stream.fileno()])
         stream.close()

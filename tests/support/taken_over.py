@@ -1,6 +1,7 @@
-"""`python -m tests.support.taken_over dashboard|collector FILE`: the program with one process in a stranger's hands.
+"""`python -m tests.support.taken_over dashboard|collector FILE`: the program with one process under an attacker's
+control.
 
-It tries what SECURITY.md says can't be done, and writes to the file, as JSON, what came of it.
+It tries the actions that SECURITY.md says are impossible, and writes the results to the file, as JSON.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
 
 _PTRACE_ATTACH, _BPF, _NEXT_PROGRAM = 16, 321, 11  # x86-64
-TRIED = 64  # of requests that need root
+TRIED = 64  # requests that need root
 PATIENCE = 60.0
 
 Told = dict[str, Any]
@@ -56,7 +57,7 @@ def outcome(work: Callable[[], object]) -> str:
 
 
 def call(name: str, *given: int | bytes) -> object:
-    """Of the C library. Raises `OSError`."""
+    """Call the C library. Raises `OSError`."""
     library = ctypes.CDLL(None, use_errno=True)
     if getattr(library, name)(*given) < 0:
         number = ctypes.get_errno()
@@ -65,7 +66,7 @@ def call(name: str, *given: int | bytes) -> object:
 
 
 def as_anybody() -> Told:
-    """What no process of a user may do."""
+    """Try actions that no process of a user may perform."""
     parent = os.getppid()
     sudo = ["sudo", "-n", "true"]
     return {
@@ -84,10 +85,10 @@ def as_anybody() -> Told:
 
 
 def descriptors() -> list[str]:
-    """What lies behind our own."""
+    """The targets of our own descriptors."""
     found = set()
     for each in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # that of the list itself
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of the listing itself
             found.add(os.readlink(f"/proc/self/fd/{each}"))
     return sorted(found)
 
@@ -114,7 +115,7 @@ REQUESTS: list[protocol.Message] = [
     protocol.CatalogRead(catalog=b"\xc1"),
 ]
 
-# Of each kind that isn't a load, one that asks for what there isn't, or for more than there may be.
+# One request of each kind except loads, for something that doesn't exist, or for more than is allowed.
 ASKED: list[Request] = [
     Detach(run=1 << 40),
     Interval(run=1 << 40, seconds=1.0),
@@ -139,7 +140,7 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
         transport.send(control, each)  # straight to root
     _until_read(control)
     transport.send(control, REQUESTS[0])
-    _until_read(control)  # so all before it was dealt with
+    _until_read(control)  # so all requests before it were handled
     told["siblings"] = siblings()
     decoder = FrameDecoder()
     for request in ASKED * 16:
@@ -159,7 +160,7 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
             for frame in iter(lambda: next(_frames(stream, decoder)), None)
             if isinstance(frame, Refused) and frame.request == load.request
         )
-    stream.sendall(b"\xff\xff\xff\xff" + bytes(64))  # no request at all: the collector ends
+    stream.sendall(b"\xff\xff\xff\xff" + bytes(64))  # not a request: the collector ends
     while stream.recv(1 << 16):
         pass
     receiver = transport.Receiver(control)
@@ -242,7 +243,7 @@ def collector(control: socket.socket, stream: socket.socket, file: Path) -> int:
 
 
 def _answer(receiver: transport.Receiver) -> Any:
-    """A refusal's text, or what the task that was started reports, without numbers of CPU time."""
+    """A refusal's text, or the report of the task that was started, without CPU times."""
     received = receiver.receive()
     assert received is not None
     message, descriptors = received

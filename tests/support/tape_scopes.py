@@ -1,4 +1,6 @@
-"""A part of what `tape_sums` read: selected rows, and rows summed by something. Plain Python, no module of ebpftop."""
+"""Parts of the sums from `tape_sums`: selected rows, and rows summed by something. Plain Python, no module of
+ebpftop.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,19 @@ from typing import Any
 
 from tests.support.tape_sums import Key, Step, Sums, View
 
-# What several processes have in common, from their descriptions on a tape.
+# Traits that several processes share, from their descriptions on a tape.
 TRAITS: dict[str, Callable[[dict[str, Any]], str]] = {
     "name": lambda process: process.get("comm", ""),
     "user": lambda process: process.get("user", ""),
     "parent": lambda process: f"{process.get('parent', '')} {process['ppid']}" if process.get("ppid") else "",
 }
 COLUMNS = {"process": "process", "syscall": "call", "errno": "error"}  # decoder → dimension
-TITLED = (None, "", "string", "comm", "point", "user")  # decoders of columns that are told by their titles
+TITLED = (None, "", "string", "comm", "point", "user")  # decoders of columns that are identified by their titles
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A value of a dimension; excluded: all but it."""
+    """A value of a dimension; excluded: all values except this one."""
 
     dimension: str
     value: Any
@@ -30,7 +32,7 @@ class Chosen:
 
 
 def values(sums: Sums, info: dict[str, Any], row: dict[str, Any], dimension: str) -> list[Any] | None:
-    """What a row has of a dimension; None where its view hasn't the dimension."""
+    """A row's values of a dimension; None if its view lacks the dimension."""
     columns = info.get("columns", [])
     if dimension == "function":
         if info["show"] != "stacks":
@@ -45,7 +47,7 @@ def values(sums: Sums, info: dict[str, Any], row: dict[str, Any], dimension: str
 
 
 def _is(column: dict[str, Any], dimension: str) -> bool:
-    """Whether a column's values are of a dimension: by what they were decoded from, else by its title."""
+    """Whether a column's values belong to a dimension: by their decoder, else by the title."""
     if column.get("role", "key") != "key" or column.get("unit") or column.get("hidden"):
         return False
     decode = column.get("decode", "")
@@ -97,7 +99,7 @@ def _view(sums: Sums, view: View, chosen: list[Chosen]) -> View:
 
 
 def grouped(sums: Sums, view: View, by: str, start: int, end: int) -> dict[Any, Counter[Any]]:
-    """What the rows with each value of a dimension gained together: counters, of a histogram slots."""
+    """The total gain of the rows with each value of a dimension: counters, for a histogram slots."""
     found: dict[Any, Counter[Any]] = defaultdict(Counter)
     for key, gains in view.gained(start, end).items():
         (value,) = values(sums, view.info, dict(zip(view.keys, key, strict=True)), by) or [None]
@@ -106,7 +108,7 @@ def grouped(sums: Sums, view: View, by: str, start: int, end: int) -> dict[Any, 
 
 
 def below(sums: Sums, view: View, start: int, end: int) -> Counter[str]:
-    """What each process and all its descendants gained, of the counter by which the view is sorted: by path of names,
+    """The gain of each process and all its descendants, in the counter by which the view is sorted: by path of names,
     as `init 1 / sh 1001`.
     """
     counter = view.info.get("sort") or view.counters[0]

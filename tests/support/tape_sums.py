@@ -1,4 +1,4 @@
-"""What a tape holds, summed up step by step in plain Python: no module of ebpftop, no NumPy."""
+"""Sums up the contents of a tape step by step in plain Python: no module of ebpftop, no NumPy."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def frames(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def texts(column: dict[str, Any]) -> list[Any]:
-    """The values of a column: texts, where it has labels."""
+    """The values of a column: texts, if it has labels."""
     found = plain_tape.numbers(column)
     return found if column.get("labels") is None else [column["labels"][code] for code in found]
 
 
-# ---------------------------------------------------------------- what was gained
+# ---------------------------------------------------------------- gains
 
 
 @dataclass
 class Step:
-    """gains: key → counter → gain; of stacks with a gauge the value itself. gauges: key → gauge → value."""
+    """gains: key → counter → gain; for stacks with a gauge, the value itself. gauges: key → gauge → value."""
 
     end: int
     realtime: int
@@ -84,7 +84,7 @@ class View:
         return cls(info, roles["key"], roles["counter"], roles["gauge"], process)
 
     def add(self, end: int, realtime: int, rows: list[dict[str, Any]], *, base: bool = False) -> None:
-        """A sample; what a base holds was counted before."""
+        """Add a sample; the contents of a base were counted before."""
         now: dict[Key, Counter[str]] = defaultdict(Counter)
         gauges: dict[Key, dict[str, Any]] = {}
         for row in rows:
@@ -121,7 +121,7 @@ class View:
         return [step for step in self.steps if start < step.end <= end]
 
     def seconds(self, start: int = -1, end: int = 1 << 62) -> float:
-        """From the sample before the first step, or from the first sample, to the last."""
+        """The seconds from the sample before the first step, or from the first sample, to the last."""
         inside = self.within(start, end)
         if not inside:
             return 0.0
@@ -129,14 +129,14 @@ class View:
         return (inside[-1].end - self.steps[max(0, at - 1)].end) / 1e9
 
     def last(self, end: int = 1 << 62) -> dict[Key, dict[str, Any]]:
-        """The gauges as they were last seen."""
+        """The last seen gauges."""
         found: dict[Key, dict[str, Any]] = {}
         for step in self.within(end=end):
             found.update(step.gauges)
         return found
 
     def slots(self, start: int = -1, end: int = 1 << 62) -> dict[Key, Counter[int]]:
-        """Of a histogram: key without the slot → slot → count."""
+        """For a histogram: key without the slot → slot → count."""
         found: dict[Key, Counter[int]] = defaultdict(Counter)
         for key, gains in self.gained(start, end).items():
             found[key[:-1]][key[-1]] += gains[self.counters[0]]
@@ -155,7 +155,7 @@ class Run:
     based: bool | None = None  # whether its first sample is a base; None before it
 
     def lost(self, start: int = -1, end: int = 1 << 62) -> dict[str, int]:
-        """What was lost in a span, by kind."""
+        """The losses in a span, by kind."""
         names = ("lost", "map_full", "evicted", "missed")
         before = [losses for at, losses in self.losses if at <= start]
         after = [losses for at, losses in self.losses if at <= end]
@@ -168,7 +168,7 @@ class Run:
 
 @dataclass
 class Sums:
-    """What a tape holds. runs: by number. processes: identity → its last description."""
+    """The contents of a tape. runs: by number. processes: identity → its last description."""
 
     runs: dict[int, Run] = field(default_factory=dict)
     processes: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -179,7 +179,7 @@ class Sums:
     ahead: int = 0  # realtime minus monotonic at the last sample
 
     def name(self, identity: int) -> tuple[Any, Any]:
-        """(pid, name) of a process; (None, None) where nothing describes it."""
+        """(pid, name) of a process; (None, None) if nothing describes it."""
         found = self.processes.get(identity)
         return (None, None) if found is None else (found["tgid"], found.get("comm", ""))
 
@@ -239,7 +239,7 @@ def _sample(run: Run, frame: dict[str, Any], rows: dict[str, list[dict[str, Any]
 
 
 def _whole(frame: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Tape format 1."""
+    """The maps of a frame in tape format 1."""
     found = {}
     for name, columns in frame["maps"].items():
         values = [texts(column) for column in columns.values()]
@@ -251,7 +251,7 @@ def _whole(frame: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def lower(slot: int) -> int:
-    """The least value of a slot: eight slots to a power of two, and one to each value below eight."""
+    """The lowest value of a slot: eight slots to a power of two, and one to each value below eight."""
     if slot < 16:
         return slot
     exponent, rest = divmod(slot, 8)
@@ -259,7 +259,7 @@ def lower(slot: int) -> int:
 
 
 def percentile(counts: Counter[int], q: str) -> tuple[int, int] | None:
-    """The bounds of the slot that holds the value of this rank (nearest rank, q as an exact decimal)."""
+    """The bounds of the slot that contains the value of this rank (nearest rank, q as an exact decimal)."""
     total = sum(counts.values())
     if not total:
         return None

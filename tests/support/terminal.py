@@ -46,18 +46,18 @@ class Terminal:
         return self._tmux("capture-pane", "-p")
 
     def copied(self) -> str:
-        """What is in tmux's buffer."""
+        """The contents of tmux's buffer."""
         return self._tmux("show-buffer")
 
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def pid(self) -> int:
-        """Of the command that was started."""
+        """The pid of the command that was started."""
         return int(self._tmux("display-message", "-p", "#{pane_pid}").strip())
 
     def cursor(self) -> int:
-        """The line that it is on, from 0; in a form that of the field with the focus."""
+        """The cursor's line, from 0; in a form, that of the focused field."""
         return int(self._tmux("display-message", "-p", "#{cursor_y}").strip())
 
     def untouched(self) -> bool:
@@ -69,7 +69,7 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
 
     def status(self) -> int:
-        """Of the command that ended; -1 if a signal ended it.
+        """The exit status of the command; -1 if a signal ended it.
 
         tmux may see the end of the output first, and may then miss the child's own end until it gets another SIGCHLD.
         """

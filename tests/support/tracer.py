@@ -58,11 +58,11 @@ class Tracer:
 
     @property
     def pid(self) -> int:
-        """Of the supervisor."""
+        """The pid of the supervisor."""
         return self._process.pid
 
     def load(self, asked: Asked, interval: float) -> None:
-        """Request a probe; `interval` is seconds between snapshots."""
+        """Request a probe; `interval` is the time between snapshots in seconds."""
         with self._lock:
             asked.request = next(self._numbers)
             self._waiting[asked.request] = asked

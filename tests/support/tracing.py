@@ -1,5 +1,5 @@
-"""Running a probe with the program's own processes: its output, as from `ebpftop run PROBE --format json`, and sums of
-it.
+"""Runs a probe with the program's own processes: its output, as from `ebpftop run PROBE --format json`, and sums
+of it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ any_kernel = pytest.mark.skipif("EBPFTOP_EMULATED" in os.environ, reason="alike 
 
 
 class Traced:
-    """The output so far. Each line holds an interval's values; here they are summed."""
+    """The output so far. Each line has an interval's values; here they are summed."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ class Traced:
         return sum(each["count"] for each in series if labels.items() <= each["labels"].items())
 
     def buckets(self, view: str, **labels: Any) -> Counter[tuple[int, int]]:
-        """Their counts by the bounds (low, high) of a bucket: low <= value < high."""
+        """The counts of values by the bounds (low, high) of a bucket: low <= value < high."""
         total: Counter[tuple[int, int]] = Counter()
         for part in self._views(view):
             for each in part["series"]:
@@ -146,7 +146,7 @@ class Tracing(Traced, Asked):
         self.processes: dict[int, Process] = {}
         self.maps: dict[str, Columns] = {}  # in the last sample
         self.threads: Threads | None = None  # the last reading of them
-        self.frames: list[AnyFrame] | None = None  # all of them, if they are kept
+        self.frames: list[AnyFrame] | None = None  # all frames, if they are kept
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
         _alive.add(self)
@@ -175,7 +175,7 @@ class Tracing(Traced, Asked):
 
     @property
     def collector(self) -> int:
-        """The pid of the process that holds its maps and programs."""
+        """The pid of the process that holds the probe's maps and programs."""
         return children(self._tracer.pid)["collect"].pid
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
@@ -192,11 +192,13 @@ class Tracing(Traced, Asked):
         self._tracer.request(request)
 
     def until_named(self) -> None:
-        """Wait for the census, requested with the probe: from then on even short-lived processes are named."""
+        """Wait for the census, which is requested with the probe: from then on even short-lived processes are named."""
         eventually(self._has_census, "the census is attached", PATIENCE)
 
     def _has_census(self) -> bool:
-        """Of a probe that has a ring buffer or two itself, only the census's loader can still be at work."""
+        """Whether the collector has the census. If the probe has a ring buffer or two itself, only the census's loader
+        can still be running.
+        """
         return "loader" not in children(self._tracer.pid) and has_census(self.collector)
 
     def end(self) -> int:
@@ -209,7 +211,7 @@ class Tracing(Traced, Asked):
 
 
 class _Lines(io.TextIOBase):
-    """Takes lines of JSON as text, and keeps what they say."""
+    """Takes lines of JSON as text, and stores their contents."""
 
     def __init__(self, lines: list[dict[str, Any]]) -> None:
         self._lines = lines
@@ -228,7 +230,7 @@ class _Shared:
         self._tracer: Tracer | None = None
 
     def tracer(self) -> Tracer:
-        """The one that runs; another after one that broke."""
+        """The running tracer; a new one if the last one broke."""
         if self._tracer is not None and self._tracer.broken is not None:
             self._tracer.end()
             self._tracer = None
@@ -253,8 +255,8 @@ shared = _Shared()
 def trace(
     probe: str, interval: float = 0.5, probes: Path | None = None, keep: bool = False, **params: Any
 ) -> Iterator[Tracing]:
-    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder. keep:
-    its frames.
+    """A probe that is attached inside the `with`; after it, all its lines have been read. `probes`: one more folder.
+    keep: its frames.
     """
     with contextlib.ExitStack() as stack:
         tracer = shared.tracer()
@@ -276,7 +278,7 @@ def trace(
 
 
 def rejected(probe: str) -> Traced:
-    """What is told of a probe that must be refused."""
+    """The output for a probe that must be refused."""
     tracing = Tracing(probe, {}, tracer := shared.tracer())
     tracer.load(tracing, 0.5)
     eventually(tracing.attached, f"{probe} is refused", PATIENCE)
@@ -286,7 +288,7 @@ def rejected(probe: str) -> Traced:
 
 
 def variant_of(probe: str, variant: str) -> str:
-    """The id of a copy of a probe that has this variant alone."""
+    """The id of a copy of a probe that has only this variant."""
     copy = f"copies/{probe.rpartition('/')[2]}-{variant}"
     held.is_copy(copy, probe)
     return copy

@@ -1,4 +1,6 @@
-"""A C program that takes a picture of itself: registers, stack and mappings, and what its C library makes of them."""
+"""A C program that takes a snapshot of itself: registers, stack and mappings, and the stack as its C library unwinds
+it.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,7 @@ APART static void picture(void)
 
 
 class Picture(NamedTuple):
-    """callers: where the C library's own unwinder says that calls return to, outermost last."""
+    """callers: the return addresses according to the C library's own unwinder, outermost last."""
 
     registers: list[int]
     stack: memoryview
@@ -70,7 +72,9 @@ class Picture(NamedTuple):
 
 
 def build(folder: Path, body: str, *options: str) -> Path:
-    """A program of `PICTURE` and this. Built without frame pointers, unless the options have it otherwise."""
+    """A program made of `PICTURE` and this code. It is built without frame pointers, unless the options say
+    otherwise.
+    """
     program = folder / "program"
     given = ("-O2", "-fomit-frame-pointer", "-w", *options)
     text = PICTURE + body
@@ -79,7 +83,7 @@ def build(folder: Path, body: str, *options: str) -> Path:
 
 
 def taken(program: Path, *arguments: str) -> Picture:
-    """What the program writes down."""
+    """The program's output, parsed."""
     with subprocess.Popen([program, *arguments], stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         try:
@@ -131,7 +135,7 @@ def unwound(picture: Picture, whole: int = 16384) -> Unwound:
 
 
 def names(picture: Picture, places: tuple[int, ...]) -> list[str]:
-    """Of the functions at these places; empty where a file names none."""
+    """The names of the functions at these places; empty if a file has no name for one."""
     codes = _codes(picture)
     found = []
     for place in places:

@@ -1,4 +1,4 @@
-"""The kernel's own count of a tracepoint, as a second witness beside a probe's count; see perf_event_open(2)."""
+"""The kernel's own count of a tracepoint, as independent evidence for a probe's count; see perf_event_open(2)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def counted(tracepoint: str, where: str = "") -> Iterator[Callable[[], int]]:
 def unseen(*tracepoints: str) -> Iterator[Callable[[], int]]:
     """A function that returns how often these were passed in interrupts of process 1.
 
-    The kernel of a sandbox may hide its own init: while that has the CPU no BPF program runs, and no miss is counted.
+    The kernel of a sandbox may hide its own init: while that runs on the CPU, no BPF program runs, and no miss is
+    counted.
     """
     names = {file.read_text().strip() for file in Path("/proc/1/task").glob("*/comm")}
     where = " || ".join(f'COMM == "{name}"' for name in sorted(names))
@@ -70,7 +71,7 @@ def unseen(*tracepoints: str) -> Iterator[Callable[[], int]]:
 
 
 def unless_unseen(*tracepoints: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Decorates a test: it is tried again, three times in all, where it fails and some of these were `unseen`."""
+    """Decorates a test: it is retried, up to three times in all, if it fails and some of these were `unseen`."""
 
     def decorate(test: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(test)

@@ -1,6 +1,6 @@
-"""`python -m tests.support.worker NAME`: a process whose threads, files, sockets and limits are known.
+"""`python -m tests.support.worker NAME`: a process with known threads, files, sockets and limits.
 
-It prints the paths and ports of what it has opened as JSON, and ends with its standard input.
+It prints the paths and ports of what it has opened as JSON, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PR_SET_NAME = 15
 
 
 def main() -> int:
-    """Open everything, and wait; 0."""
+    """Open everything, and wait; returns 0."""
     name = sys.argv[1].encode()
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 4096))

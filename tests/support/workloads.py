@@ -13,7 +13,7 @@ from tests.support.processes import eventually
 
 _PATIENCE = 60.0
 
-# One byte in: work. One byte out: done. Nothing else is read or written, and no system call made besides the work's.
+# One byte in: work. One byte out: done. Nothing else is read or written, and only the work makes other system calls.
 _LOOP = """
 os.write(1, b"r")
 while os.read(0, 1):
@@ -21,7 +21,7 @@ while os.read(0, 1):
     os.write(1, b"d")
 """
 
-# Threads that compute until the process has used so many seconds of CPU time.
+# Threads that compute until the process has used this many seconds of CPU time.
 SPIN = """
 import hashlib, threading, time
 def spin(end):
@@ -36,10 +36,10 @@ def work():
 
 
 class Worker:
-    """A Python of its own, blocked until `work()` lets it run its function `work` once.
+    """A separate Python, blocked until `work()` lets it run its function `work` once.
 
-    `code` defines that function; os, sys and all that it imports are loaded before. `name`: its comm. `cpu`: where it
-    is pinned. `prepare` runs in it before anything else.
+    `code` defines that function; os, sys and all modules that it imports are loaded before. `name`: its comm. `cpu`:
+    the one to which it is pinned. `prepare` runs in it before anything else.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Worker:
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
 
     def faults(self) -> int:
-        """Page faults the kernel has accounted to it, minor and major."""
+        """Page faults that the kernel has accounted to it, minor and major."""
         return int(self.stat()[7]) + self.major_faults()
 
     def major_faults(self) -> int:
@@ -117,7 +117,7 @@ class Worker:
 
 
 def run_programs(count: int, path: str = "/bin/true") -> list[int]:
-    """Start a program so many times, one after another, each with its number as argument; returns their pids."""
+    """Start a program this many times, one after another, each with its number as argument; returns their pids."""
     pids = []
     for number in range(count):
         pid = os.posix_spawn(path, [path, f"number {number}"], {})
@@ -127,7 +127,7 @@ def run_programs(count: int, path: str = "/bin/true") -> list[int]:
 
 
 def cgroup_root() -> Path | None:
-    """Where the cgroup2 hierarchy is mounted."""
+    """The mount point of the cgroup2 hierarchy."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, place, kind, *_ = line.split()
         if kind == "cgroup2":

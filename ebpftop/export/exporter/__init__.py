@@ -1,1 +1,1 @@
-"""Probes as metrics for Prometheus: accounts that only grow, their text form, and who serves it."""
+"""Probes as metrics for Prometheus: accounts that only grow, their text form, and the server for them."""

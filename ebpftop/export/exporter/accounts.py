@@ -1,8 +1,10 @@
-"""What probes counted since the exporter began, in few series: those of the greatest keys, and one for all others.
+"""Sums of the probes' counts since the exporter began, in few series: those of the greatest keys, and one for all
+others.
 
-A key gets a series while one is free, the greatest gain of an interval first, and later where it gains more in one
-interval than the least of them did lately, one an interval. What it gained before is in `OTHER` and stays there: no
-series ever shrinks, so that rates are right and add up to the view's. What goes takes its sum with it.
+A key gets a series while one is free, in the order of gains in an interval. Later it replaces another key if it gains
+more in one interval than the smallest recent gain; one key an interval can do so. Its earlier gains are in `OTHER` and
+stay there: no series ever shrinks, so that rates are correct and add up to the view's. A removed series takes its sum
+with it.
 """
 
 from __future__ import annotations
@@ -27,13 +29,15 @@ LATELY = 60.0  # seconds until a gain counts half
 LABEL = 200  # characters of a label's value
 
 Key = tuple[str, ...]  # values of the labels
-# Upper bounds of buckets, by unit: powers of two, whose counts are exact, as slots never straddle one.
+# Upper bounds of buckets, by unit: powers of two, whose counts are exact because no slot contains one.
 _EDGES = {"ns": [1 << power for power in range(10, 37)], "": [1 << power for power in range(0, 41, 2)]}
 
 
 @dataclass(slots=True)
 class Series:
-    """amount: int or, of a histogram, counts by slot. lately: the same as a number, the older the less."""
+    """amount: int or, of a histogram, counts by slot. lately: the amount as a number in which older gains count
+    less.
+    """
 
     amount: Any
     lately: float = 0.0
@@ -47,10 +51,10 @@ class Family:
     labels: Key
     edges: Sequence[int] = ()
     series: dict[Key, Series] = field(default_factory=dict)
-    last: float = 0.0  # seconds, of the last interval
+    last: float = 0.0  # length in seconds of the last interval
 
     def gain(self, gains: Mapping[Key, Any], now: float, most: int) -> None:
-        """Add what keys gained in an interval that ends now (seconds)."""
+        """Add the gains of keys in an interval that ends now (seconds)."""
         for series in self.series.values():
             series.lately *= 0.5 ** ((now - self.last) / LATELY)
         self.last = now
@@ -76,7 +80,7 @@ class Family:
 
 @dataclass(slots=True)
 class Standing:
-    """How a probe is doing. losses, run_count, run_ns: since attaching."""
+    """The state of a probe. losses, run_count, run_ns: since attaching."""
 
     variant: str
     up: bool = True
@@ -86,7 +90,7 @@ class Standing:
 
 
 class Accounts(Telling):
-    """A format like the others: it takes reports, and keeps their sums. most: series of a family, besides `OTHER`."""
+    """A format that takes reports and keeps their sums. most: series of a family, in addition to `OTHER`."""
 
     def __init__(self, most: int, err: TextIO) -> None:
         self.families: dict[str, Family] = {}
@@ -106,10 +110,10 @@ class Accounts(Telling):
             self._part(report.probe, part)
 
     def marked(self, mark: Mark) -> None:
-        """Nothing: marks are no metrics."""
+        """Does nothing: marks are no metrics."""
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """The probe is detached."""
+        """Note that the probe is detached."""
         self.probes.setdefault(report.probe, Standing(report.variant)).up = False
 
     def _part(self, probe: str, part: Part) -> None:
@@ -168,7 +172,9 @@ def _rows(columns: list[ReportColumn], count: int) -> Iterable[Key]:
 
 
 def _columns(columns: list[ReportColumn]) -> Key:
-    """A process's name is `comm` whatever else is called so, unless there are several processes."""
+    """The names of labels. A process's name is always `comm`, whatever other columns are called, unless there are
+    several processes.
+    """
     names = [each.shown.part or each.shown.name for each in columns]
     return _names(
         [name if names.count(name) == 1 else each.shown.name for name, each in zip(names, columns, strict=True)]
@@ -184,7 +190,7 @@ def _key(labels: Mapping[str, Any]) -> Key:
 
 
 def _is_number(label: str) -> bool:
-    """Whether it tells processes of one name apart: a series for each would soon be many."""
+    """Whether the label distinguishes processes with the same name: a series for each would soon be too many."""
     return label.rpartition("_")[2] in ("pid", "nspid")
 
 
@@ -193,13 +199,13 @@ def _value(value: Any) -> str:
 
 
 def buckets(family: Family, counts: Any) -> list[tuple[float, int]]:
-    """(upper bound in the family's unit, how many values lie below it), the last bound infinite."""
+    """(upper bound in the family's unit, number of values below it); the last bound is infinite."""
     uppers = np.array([bounds(slot)[1] for slot in range(SLOTS)], np.float64)
     found = [(edge * family.metric.scale, int(counts[uppers <= edge].sum())) for edge in family.edges]
     return [*found, (float("inf"), int(counts.sum()))]
 
 
 def estimated_sum(family: Family, counts: Any) -> float:
-    """The values' sum, each taken for the middle of its slot."""
+    """The estimated sum of the values, each taken as the middle of its slot."""
     used = np.flatnonzero(counts)
     return float(sum(sum(bounds(int(slot))) / 2 * int(counts[slot]) for slot in used)) * family.metric.scale

@@ -1,4 +1,4 @@
-"""Accounts as text for Prometheus, by its own client library."""
+"""Accounts as text for Prometheus, written by its own client library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
 class Exposition(Collector):
-    """What a scrape gets: (content, its type)."""
+    """Creates the response to a scrape: (content, its type)."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
@@ -30,12 +30,12 @@ class Exposition(Collector):
         self._registry.register(self)
 
     def text(self, accept: str) -> tuple[bytes, str]:
-        """accept: the formats that the scraper asks for, as HTTP has them. Nothing of it is in the answer."""
+        """accept: the formats that the scraper accepts, as in HTTP. The response contains no part of it."""
         encode, kind = choose_encoder(OPEN_METRICS if OPEN_METRICS.partition(";")[0] in accept else "")
         return encode(self._registry), kind
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing ahead of time: families come with the probes."""
+        """Nothing in advance: families arrive with the probes."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:

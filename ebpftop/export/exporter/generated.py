@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana need to know of the exporter's metrics, made from the catalog."""
+"""Generates configuration of Prometheus and Grafana for the exporter's metrics from the catalog."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ebpftop.export.exporter.naming import Metric, metrics
 from ebpftop.frames.messages import ProbeInfo
 
-_UNITS = {"seconds": "s", "bytes": "bytes"}  # Grafana's
+_UNITS = {"seconds": "s", "bytes": "bytes"}  # Grafana's names
 _WIDTH, _HEIGHT = 12, 8  # of a panel; a row of the grid has 24 columns
 
 

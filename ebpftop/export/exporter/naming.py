@@ -1,4 +1,4 @@
-"""What metrics are called: by probe, view and column, with Prometheus' base units."""
+"""Names of metrics: from probe, view and column, with Prometheus' base units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ODD = re.compile(r"[^a-zA-Z0-9_]+")
 
 
 class Metric(NamedTuple):
-    """name: without the suffixes of kinds. scale: what a view's number is multiplied by to be in `unit`."""
+    """name: without the suffixes of kinds. scale: the factor from a view's number to `unit`."""
 
     kind: Literal["counter", "histogram"]
     name: str
@@ -28,7 +28,7 @@ class Metric(NamedTuple):
 
 
 def metric(probe: str, view: ViewInfo, field: str = "") -> Metric:
-    """Of a view, or of one counting column of a table."""
+    """The metric of a view, or of one counting column of a table."""
     kind: Literal["counter", "histogram"] = "histogram" if view.show == "histogram" else "counter"
     column = next((each for each in view.columns if each.field == field), None)
     title = view.title if column is None else f"{view.title}: {column.title}"
@@ -41,7 +41,7 @@ def metric(probe: str, view: ViewInfo, field: str = "") -> Metric:
 
 
 def metrics(probe: str, views: list[ViewInfo]) -> Iterator[tuple[Metric, ViewInfo]]:
-    """All that a probe may have."""
+    """All metrics that a probe may have."""
     for view in views:
         if view.show == "table":
             yield from ((metric(probe, view, field), view) for field in view.counters)
@@ -50,5 +50,5 @@ def metrics(probe: str, views: list[ViewInfo]) -> Iterator[tuple[Metric, ViewInf
 
 
 def word(text: str) -> str:
-    """Text as a part of a name."""
+    """A text as a part of a name."""
     return _ODD.sub("_", text)

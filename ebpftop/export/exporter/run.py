@@ -1,4 +1,4 @@
-"""Probes that run until they are stopped, and are told to whoever scrapes."""
+"""Runs probes until they are stopped, and serves their metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import Load
 from ebpftop.frames.source import Source, SourceEnded
 
-_PROCESSES = 8 << 20  # bytes: some 16,000, as nothing asks for those that ended before the last interval
+_PROCESSES = 8 << 20  # bytes: some 16,000, because processes that ended before the last interval aren't needed
 
 
 async def run(
@@ -25,7 +25,7 @@ async def run(
 ) -> int:
     """Serve until `stop` is set or no probe is left. address: host and port. most: series of a family.
 
-    Closes the source. Returns the exit code: 0 done, 1 a probe was rejected or detached, the address can't be had or
+    Closes the source. Returns the exit code: 0 done, 1 a probe was rejected or detached, the address is unavailable or
     the source ended, 2 a request was refused.
     """
     accounts = Accounts(most, err)
@@ -34,7 +34,7 @@ async def run(
     try:
         try:
             port = await server.listen(host, port)
-        except (OSError, UnicodeError) as error:  # a name may be none
+        except (OSError, UnicodeError) as error:  # the name of the host may be invalid
             number, said = getattr(error, "errno", None) or 0, getattr(error, "strerror", None)
             why = os.strerror(number) if number > 0 else said or str(error)
             print(f"ebpftop: can't listen on {inert(host)} port {port}: {why}", file=err)

@@ -1,4 +1,6 @@
-"""An HTTP server for scrapers: GET /metrics and nothing else. Hostile clients cost a connection for some seconds."""
+"""An HTTP server for scrapers: GET /metrics and nothing else. A hostile client can occupy a connection for some
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +8,23 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-CONNECTIONS = 16  # at once; one more ends the oldest that has not asked yet
-PATIENCE = 10.0  # seconds for a request to come, and for an answer to be taken
+CONNECTIONS = 16  # simultaneous; one more closes the oldest that has not sent a request
+PATIENCE = 10.0  # seconds for receiving a request, and for sending a response
 _HEAD = 8192  # bytes of a request
 _PAGE = b"ebpftop: metrics are at /metrics\n"
 
 
 class Server:
-    """text: makes (content, its type) for what a scraper accepts."""
+    """text: creates (content, its type) for the formats that a scraper accepts."""
 
     def __init__(self, text: Callable[[str], tuple[bytes, str]]) -> None:
         self._text = text
-        self._asking: dict[asyncio.StreamWriter, None] = {}  # those whose request has not come, the oldest first
+        self._asking: dict[asyncio.StreamWriter, None] = {}  # connections without a complete request, the oldest first
         self._answering = 0
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> int:
-        """Begin; returns the port, which the kernel chooses where it is 0. Raises `OSError`."""
+        """Listen; returns the port, which the kernel chooses if it is 0. Raises `OSError`."""
         self._server = await asyncio.start_server(self._serve, host, port, limit=_HEAD)
         found: int = self._server.sockets[0].getsockname()[1]
         return found
@@ -45,7 +47,7 @@ class Server:
                 del self._asking[writer]
                 await self._take(writer, self._answer(head.decode("latin-1")))
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # whoever it was has gone, or has had time enough
+            pass  # the client has gone, or has had enough time
         finally:
             self._asking.pop(writer, None)
             if writer.transport.get_write_buffer_size():

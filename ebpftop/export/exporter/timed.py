@@ -1,4 +1,6 @@
-"""Accounts over time, as OpenMetrics text with timestamps: what a Prometheus would have scraped from an exporter."""
+"""Accounts over time, as OpenMetrics text with timestamps: what a Prometheus server would have scraped from an
+exporter.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,17 @@ from ebpftop.export.exporter.exposition import Exposition
 from ebpftop.export.report import Report
 
 STEP = 1.0  # seconds between samples
-MOST = 2_000_000  # numbers that are kept; beyond, every second sample goes, and half as many follow
-SERIES = 20  # of a family, besides `other`: as the exporter has it by default
+MOST = 2_000_000  # stored numbers; beyond, every second sample is dropped, and later samples are half as frequent
+SERIES = 20  # of a family, in addition to `other`: the exporter's default
 _END = b"# EOF\n"
 
 _Labels = tuple[tuple[str, str], ...]
 
 
 class _Group:
-    """Samples of one set of labels, as a histogram's buckets. values: of each moment, as many as there are names."""
+    """Samples of one set of labels, such as a histogram's buckets. values: for each moment, as many as there are
+    names.
+    """
 
     def __init__(self, names: list[tuple[str, dict[str, str]]]) -> None:
         self.names = names
@@ -30,7 +34,7 @@ class _Group:
         self.values = array("d")
 
     def thin(self) -> None:
-        """Keep what belongs to even moments, which get half their numbers."""
+        """Keep the samples of even moments, and halve these moments' numbers."""
         width = len(self.names)
         kept = [at for at, number in enumerate(self.numbers) if number % 2 == 0]
         self.values = array("d", (each for at in kept for each in self.values[at * width : (at + 1) * width]))
@@ -49,7 +53,7 @@ class Timed(Accounts):
         self._kept = 0
 
     def report(self, report: Report) -> None:
-        """Add an interval; what was before is a sample, if the last one is old enough."""
+        """Add an interval; the state before it becomes a sample, if the last one is old enough."""
         if self._now and report.time_ns / 1e9 > self._now and self._is_due():
             self._sample()
         super().report(report)
@@ -81,7 +85,7 @@ class Timed(Accounts):
         self._kept = sum(len(group.values) for _, groups in self._families.values() for group in groups.values())
 
     def write(self, out: BinaryIO) -> None:
-        """All samples, by family, set of labels and time."""
+        """Write all samples, by family, set of labels and time."""
         if self._now and (not self._moments or self._now > self._moments[-1]):
             self._sample()
         for family, groups in self._families.values():
@@ -91,7 +95,7 @@ class Timed(Accounts):
 
 
 class _Only:
-    """A registry of one family."""
+    """A registry with one family."""
 
     def __init__(self, family: Metric) -> None:
         self._family = family

@@ -1,1 +1,1 @@
-"""One self-contained HTML page about what was traced, for a postmortem: no network, no script from elsewhere."""
+"""One self-contained HTML page about a trace, for a postmortem: no network, no external script."""

@@ -1,4 +1,4 @@
-"""Where things stand in a picture: positions in percent of its width, and round numbers on its axes."""
+"""Positions in a picture, in percent of its width, and round numbers on its axes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ebpftop.export.page.markup import Markup, tag
 from ebpftop.model.past.span import Span
 from ebpftop.stats import formatting
 
-_SHORT = 120 * formatting.NS  # below, times are written with milliseconds
+_SHORT = 120 * formatting.NS  # shorter axes show times with milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The time that all pictures of a page share. start, end: monotonic ns. ahead: realtime minus monotonic.
+    """The time axis shared by all pictures of a page. start, end: monotonic ns. ahead: realtime minus monotonic.
 
-    marks: moments (monotonic ns) with the numbers under which the page lists them. spans: those that are compared, with
+    marks: moments (monotonic ns) with the numbers under which the page lists them. spans: the compared spans, with
     their names.
     """
 
@@ -29,13 +29,13 @@ class Axis:
     spans: tuple[tuple[str, Span], ...] = ()
 
     def x(self, monotonic_ns: int) -> float:
-        """Percent of the width, 0 … 100."""
+        """The position in percent of the width, 0 … 100."""
         if self.end <= self.start:
             return 0.0
         return 100 * min(1.0, max(0.0, (monotonic_ns - self.start) / (self.end - self.start)))
 
     def labels(self, y: float) -> list[Markup]:
-        """The clock at the beginning, the middle and the end."""
+        """The times at the beginning, the middle and the end."""
         middle = (self.start + self.end) // 2
         places = ((self.start, 0, "start"), (middle, 50, "middle"), (self.end, 100, "end"))
         return [
@@ -72,20 +72,20 @@ class Axis:
         yield tag("text", name, x=f"{(left + right) / 2:.4g}%", y=-7, text_anchor="middle", class_=look)
 
     def clock(self, monotonic_ns: int) -> str:
-        """The time of day, as exact as the axis needs."""
+        """The time of day, as precise as the axis needs."""
         text = formatting.clock(monotonic_ns + self.ahead)
         return text if self.end - self.start < _SHORT else text.partition(".")[0]
 
 
 def clock(realtime_ns: int) -> str:
-    """`2026-11-29 09:41:56 +0000`; a number that is no plausible time stays a number."""
+    """`2026-11-29 09:41:56 +0000`; a number that isn't a plausible time is returned as a number."""
     if not formatting.NS <= realtime_ns < formatting.NS << 35:
         return str(realtime_ns)
     return f"{datetime.fromtimestamp(realtime_ns // formatting.NS).astimezone():%Y-%m-%d %H:%M:%S %z}"
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, … : the upper end of an axis."""
+    """The next of 1, 2, 5, 10, 20, …: the upper end of an axis."""
     if value <= 0 or not math.isfinite(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

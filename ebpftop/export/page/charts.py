@@ -17,7 +17,7 @@ from ebpftop.stats.heatmap import level_of, leveled, row_starts, thresholds
 from ebpftop.stats.histogram import Histogram
 from ebpftop.stats.slots import SLOTS, lower
 
-_WIDE = 1000  # units of the width of what is stretched
+_WIDE = 1000  # units across a stretched picture
 _LINE, _MAP = 90, 200  # pixels: heights
 _FOOT = 18  # of the line of times
 LEVELS = 8  # colours of a heatmap
@@ -25,7 +25,7 @@ _ROWS = 48  # of a heatmap, at most
 
 
 class Line(NamedTuple):
-    """One line of a chart: NaN where nothing is known."""
+    """One line of a chart: NaN for unknown values."""
 
     name: str
     look: str
@@ -35,7 +35,9 @@ class Line(NamedTuple):
 def lines(
     axis: Axis, starts: Sequence[int], ends: Sequence[int], drawn: Sequence[Line], unit: str, what: str
 ) -> Markup:
-    """Steps over time from 0 to the greatest value, with its scale. unit: for `formatting.rate`, or "percent"."""
+    """A step chart over time from 0 to the greatest value, with its scale. unit: for `formatting.rate`, or
+    "percent".
+    """
     finite = [value for line in drawn for value in line.values if math.isfinite(value)]
     scale_of = 1e7 if unit == "cpu_ns" else 1.0  # of one CPU, in percent
     top = round_up(max(finite, default=0.0) / scale_of) * scale_of
@@ -49,7 +51,7 @@ def lines(
 
 
 def _stepped(axis: Axis, starts: Sequence[int], ends: Sequence[int], line: Line, top: float) -> Markup:
-    """Level in each column, broken where nothing is known."""
+    """The level in each column, with gaps for unknown values."""
     parts = []
     last: int | None = None
     for start, end, value in zip(starts, ends, line.values, strict=True):
@@ -64,7 +66,7 @@ def _stepped(axis: Axis, starts: Sequence[int], ends: Sequence[int], line: Line,
 
 
 def heatmap(axis: Axis, columns: Overview, unit: str, what: str) -> tuple[Markup, list[tuple[int, float]]]:
-    """Time × value, coloured by counts a second, with lines for p50 and p99; and from which rate on each colour is."""
+    """Time × value, coloured by counts a second, with lines for p50 and p99; and the lowest rate of each colour."""
     whole = Histogram.sum(columns.histograms)
     if not whole.count:
         return tag("p", "No values."), []
@@ -93,7 +95,7 @@ def heatmap(axis: Axis, columns: Overview, unit: str, what: str) -> tuple[Markup
 
 
 def _cells(wanted: np.ndarray, x: Sequence[float], ends: Sequence[float], rows: int, level: int) -> Markup | None:
-    """Cells of one colour as one path; those above each other in a column as one box."""
+    """Cells of one colour as one path; adjacent cells in a column as one box."""
     parts = []
     for column, (left, right) in enumerate(zip(x, ends, strict=True)):
         mine = np.flatnonzero(np.diff(np.concatenate(([0], wanted[column].astype(np.int8), [0]))))
@@ -111,7 +113,7 @@ def _quantile(
     ends: Sequence[float],
     look: str,
 ) -> Markup:
-    """A line through the middles of the rows that hold the quantile."""
+    """A line through the middles of the rows that contain the quantile."""
     parts = []
     joined = False
     for histogram, left, right in zip(histograms, x, ends, strict=True):
@@ -126,8 +128,8 @@ def _quantile(
 
 
 def overlaid(before: Sequence[float], after: Sequence[float], edges: Sequence[str], what: str) -> Markup:
-    """Two histograms over each other: the share of each column, A as a dashed line, B as an area. edges: the values at
-    both sides of all columns.
+    """Two overlaid histograms: the share of each column, A as a dashed line, B as an area. edges: the values at both
+    sides of all columns.
     """
     top = max([*before, *after], default=0.0) or 1.0
     width = _WIDE / max(1, len(before))
@@ -148,7 +150,7 @@ def overlaid(before: Sequence[float], after: Sequence[float], edges: Sequence[st
 
 
 def bar(share: float) -> Markup:
-    """A bar of a part of the width of its cell, 0 … 1."""
+    """A bar whose length is a share of its cell's width, 0 … 1."""
     box = tag("rect", width=f"{100 * share:.4g}%", height=10, class_="bar")
     return tag("svg", box, width="100%", height=10, aria_hidden="true")
 
@@ -171,12 +173,12 @@ def _chart(height: float, body: Iterable[Markup], what: str, look: str = "chart"
 
 
 def _scale(written: str, y: float) -> Markup:
-    """A label on the margin to the left."""
+    """A label on the left margin."""
     return tag("text", written, x=-4, y=y, text_anchor="end", class_="axis")
 
 
 def _stretched(height: float, body: Iterable[Markup], units: float | None = None) -> Markup:
-    """Units of `_WIDE` across, and as many down as the height has or `units`; strokes keep their width."""
+    """A picture with `_WIDE` units across, and `units` down or as many as its height; strokes keep their width."""
     box = f"0 0 {_WIDE} {height if units is None else units:g}"
     return tag("svg", body, viewBox=box, preserveAspectRatio="none", width="100%", height=height)
 

@@ -1,4 +1,4 @@
-"""The section of a page about two spans that are compared: A, before, and B, after."""
+"""The section of a page about two compared spans: A, before, and B, after."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _LEGEND = (
 
 
 def contents(compared: Compared) -> Markup:
-    """Where the section is, and its probes."""
+    """The entry for the section in the contents, with its probes."""
     runs = enumerate(compared.comparison.runs)
     links = [tag("li", tag("a", bare(run.probe), href=f"#{_anchor(at)}")) for at, run in runs]
     return tag("li", tag("a", TITLE, href="#compared"), tag("ul", links) if links else None)
 
 
 def section(compared: Compared) -> Markup:
-    """The whole of it."""
+    """The whole section."""
     found = compared.comparison
     said = [*found.differences, *(f"{probe}: only {'AB'[side]}" for probe, side in found.only)]
     if not found.runs:
@@ -124,13 +124,13 @@ def _view(view: ViewComparison, selection: Selection) -> Markup:
 
 
 def _narrowed(view: ViewInfo, selection: Selection) -> Markup | None:
-    """What is selected of a view, before what is said of it."""
+    """The selection in a view, shown before its numbers."""
     said = [each for each in (narrowing(selection, view), lacking(selection, view)) if each]
     return tag("strong", bare(" · ".join(said)), ". ") if said else None
 
 
 def _overlaid(view: ViewComparison, before: Histogram, after: Histogram) -> list[Markup]:
-    """The picture, as shares since spans differ in length, and its numbers."""
+    """The picture, in shares because spans differ in length, and its numbers."""
     rows = before.merge(after).rows(BUCKETS)
     if not rows:
         return []
@@ -222,7 +222,7 @@ def _stacks(found: StacksComparison, selection: Selection) -> Markup:
 
 
 def _functions(title: str, functions: Sequence[FunctionChange]) -> Markup:
-    """Those that grew most, and where there are many, those that shrank most too."""
+    """The functions that grew most, and, if there are many, those that shrank most too."""
     half = ROWS // 2
     shown = functions if len(functions) <= ROWS else [*functions[:half], *functions[-half:]]
     rows = [

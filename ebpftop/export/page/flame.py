@@ -1,4 +1,4 @@
-"""A flame graph as SVG: in a page, or a file of its own."""
+"""A flame graph as SVG: in a page, or in a separate file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ebpftop.stats.flame import Node, Paths, grow, growth, sign
 
 _ROW = 18  # pixels
 _FRAMES = 2000  # in one picture
-_LEAST = 1000  # a frame is drawn from this part of the whole on
-_WRITTEN = 1.2  # percent of the width from which a frame has its name on it
+_LEAST = 1000  # frames smaller than one part in this many are not drawn
+_WRITTEN = 1.2  # percent of the width from which a frame shows its name
 _SHADES = 4
 _FILE_WIDTH = 1200
-_TALL, _PRINTED = 40, 84  # rows: from which they are printed smaller, and those that a page has room for then
+_TALL, _PRINTED = 40, 84  # rows: graphs from this height are printed smaller; a page then has room for so many
 
 # Light and dark shades of each side; text on all of them is dark.
 COLOURS = {
@@ -30,7 +30,7 @@ COLOURS = {
     "missing": ("#b9bec6", "#b0b6bf", "#c2c7ce", "#b5bac4"),
     "head": ("#c3b1e0", "#bba9da", "#cab9e4", "#c0aae2"),
 }
-# What takes more of B than of A, and less: from alike on.
+# Frames that take more of B than of A, and less: the first colour is for equal shares.
 MORE_LESS = {
     "m": ("#d3d6db", "#f0cdc6", "#f0a89b", "#ee7f6e"),
     "l": ("#d3d6db", "#c9d6ef", "#a3bdec", "#7aa3e6"),
@@ -38,15 +38,15 @@ MORE_LESS = {
 
 
 class Drawn(NamedTuple):
-    """The picture, and what is not on it."""
+    """The picture, and what it leaves out."""
 
     svg: Markup
     frames: int
-    least: int  # the value from which frames are drawn
+    least: int  # the smallest value of a drawn frame
     rows: int
 
     def figure(self, said: Sequence[Markup | str], **attributes: str) -> Markup:
-        """The picture with its caption, which says on paper what has no room there."""
+        """The picture with its caption, which on paper also says what doesn't fit."""
         below = tag("span", f" The innermost {self.rows - _PRINTED} rows are not printed.", class_="printed")
         return tag("figure", tag("figcaption", said, below if self.rows > _PRINTED else None), self.svg, **attributes)
 
@@ -60,7 +60,7 @@ def flame(part: StacksPart, *, standalone: bool = False) -> Drawn:
 
 
 def flame_compared(found: StacksComparison, *, standalone: bool = False) -> Drawn:
-    """The frames of B, coloured and signed by how much their shares grew since A."""
+    """The frames of B, coloured and signed by the growth of their shares since A."""
     return _drawn(found.paths, found.frames, found.view.unit, standalone=standalone)
 
 

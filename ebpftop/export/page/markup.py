@@ -1,4 +1,4 @@
-"""HTML and SVG out of values. Every text is escaped; only what `tag` made is markup."""
+"""Builds HTML and SVG from values. Every text is escaped; only the output of `tag` is markup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ebpftop.base.inert import inert
 
 
 class Markup(str):
-    """Text that is markup already. Nothing else is inserted as it is."""
+    """Text that is already markup. Nothing else is inserted without escaping."""
 
     __slots__ = ()
 
@@ -38,12 +38,12 @@ def tag(name: str, /, *children: Child | Iterable[Child], **attributes: Any) -> 
 
 
 def joined(*children: Child | Iterable[Child]) -> Markup:
-    """Several after one another."""
+    """Several pieces one after another."""
     return Markup("".join(map(_child, children)))
 
 
 def bare(value: str) -> Markup:
-    """A text that may hold hostile words, kept from turning the direction of those beside it."""
+    """A text that may contain untrusted characters, prevented from changing the direction of adjacent text."""
     return tag("bdi", value)
 
 

@@ -1,4 +1,4 @@
-"""The whole page: where and when, what happened, the machine, and each probe."""
+"""The whole page: place and time, events, the machine, and each probe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FOLDER = Path(__file__).parent
 _PLAIN = Look(100, colour=False)
 _LOG_LINES = 400  # of a verifier log
 _SCRIPTS = ("sort.js", "save.js")
-_NOTHING_ELSE = "img-src blob:; base-uri 'none'; form-action 'none'"  # a blob is what the page's own script made
+_NOTHING_ELSE = "img-src blob:; base-uri 'none'; form-action 'none'"  # the page's own script creates blobs
 _MOMENTS = 200
 _MACHINE = 240  # columns
 _CAVEATS = re.compile(r"^\*\*Caveats\.\*\*\s+(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -45,9 +45,10 @@ _LOSSES = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page is about. source: a tape's name, or what else the numbers are from. problem: why it isn't whole.
+    """The contents of a page. source: a tape's name, or another origin of the numbers. problem: why the data is
+    incomplete.
 
-    compared: two spans that are compared, if any.
+    compared: two compared spans, if any.
     """
 
     title: str
@@ -58,7 +59,7 @@ class Page:
 
 
 def html(page: Page) -> str:
-    """The page, complete in itself."""
+    """The self-contained page."""
     style = (_FOLDER / "page.css").read_text() + rules()
     script = "".join((_FOLDER / name).read_text() for name in _SCRIPTS)
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; {_NOTHING_ELSE}"
@@ -262,7 +263,7 @@ def _params(run: Run) -> Markup | None:
 
 
 def _provenance(run: Run) -> Markup:
-    """Which variant runs, what its numbers mean, and where it is attached."""
+    """The variant that runs, the meaning of its numbers, and its attach points."""
     loaded = run.loaded
     assert loaded is not None
     facts = [("variant", f"{loaded.variant}: {loaded.meaning}"), ("attached to", ", ".join(loaded.attached))]
@@ -273,7 +274,7 @@ def _provenance(run: Run) -> Markup:
 
 
 def _lost(losses: Losses, *, since: bool) -> Markup:
-    """What the numbers miss."""
+    """What is missing from the numbers."""
     found = {name: getattr(losses, name) for name in _LOSSES}
     items = [
         tag("li", f"▲ {formatting.count(count)} {_LOSSES[name]}", data_loss=name, data_v=count)
@@ -309,7 +310,7 @@ def _stressed(piece: str) -> Markup:
 
 
 def _cost(numbers: RunNumbers) -> Markup | None:
-    """What the programs took of the machine."""
+    """The programs' use of the machine."""
     cost, rows = numbers.cost, []
     if cost is not None:
         estimated = " (estimated: timed for a tenth of the time)" if cost.estimated else ""

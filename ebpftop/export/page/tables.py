@@ -1,4 +1,4 @@
-"""Tables whose cells carry their exact values beside what is shown: `data-v`, which sorting and programs read."""
+"""Tables whose cells carry their exact values beside the shown ones: `data-v`, which sorting and programs read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Bounds
 
 _WIDE = 10  # columns; tables with more have smaller text
-_MISSING = "–"  # in the place of a number
+_MISSING = "–"  # in place of a number
 
 
 class Cell(NamedTuple):
-    """shown: what stands there. value: exact, None for a text. low: of bounds, whose `value` is the upper one."""
+    """shown: the visible text. value: exact, None for a text. low: of bounds, whose `value` is the upper one."""
 
     shown: Child
     value: int | float | None = None
@@ -24,7 +24,7 @@ class Cell(NamedTuple):
 
 
 def table(what: str, name: str, titles: Sequence[str], rows: Iterable[Sequence[Cell]], left_out: str = "") -> Markup:
-    """what: its caption. name: for programs, as `data-table`. left_out: a sentence about rows that aren't there."""
+    """what: its caption. name: for programs, as `data-table`. left_out: a sentence about omitted rows."""
     head = tag("tr", (tag("th", bare(title), scope="col") for title in titles))
     body = [tag("tr", map(_cell, row)) for row in rows]
     look = "wide" if len(titles) > _WIDE else None
@@ -50,7 +50,7 @@ def number(value: float | None, unit: str = "") -> Cell:
 
 
 def rate(value: float | None, unit: str = "") -> Cell:
-    """A quantity a second."""
+    """A quantity per second."""
     return Cell("–") if value is None else Cell(formatting.rate(value, unit), value)
 
 
@@ -66,7 +66,7 @@ def share(part: int, whole: int) -> Cell:
 
 
 def barred(part: float) -> Cell:
-    """A bar as wide as a part of the greatest, 0 … 1."""
+    """A bar as long as a share of the greatest, 0 … 1."""
     return Cell(bar(part))
 
 

@@ -1,4 +1,4 @@
-"""The sections of a page about the views of a run: pictures and tables of what a span holds."""
+"""The sections of a page about the views of a run: pictures and tables of a span's data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _QUANTILES = {**PERCENTILES, "max": 1.0}
 
 
 def view(part: SpanPart, over: Overview | None, axis: Axis) -> Markup:
-    """One view: its title and span, its numbers over time, and what it held."""
+    """One view: its title and span, its numbers over time, and its contents."""
     info = part.part.view
     drawn = []
     if over is not None and len(over) > 1:
@@ -54,7 +54,7 @@ def _covered(part: SpanPart, axis: Axis) -> Markup:
 
 
 def over_time(part: SpanPart, over: Overview, axis: Axis) -> list[Markup]:
-    """The rate, for histograms the heatmap, and the numbers of both."""
+    """The rate, or for histograms the heatmap, and the numbers of both."""
     info = part.part.view
     what, unit = _counted(part)
     rates = over.rates().tolist()
@@ -94,7 +94,7 @@ def _counted(part: SpanPart) -> tuple[str, str]:
 
 
 def _legend(scale: Sequence[tuple[int, float]]) -> Markup:
-    """What the colours stand for, and the lines."""
+    """The meaning of the colours and lines."""
     keys = [tag("span", _sample(level), f" {formatting.count(least)}", class_="key") for level, least in scale]
     return joined("heatmap: values per second in each cell, from ", keys, " · lines: p50 whole, p99 dashed")
 
@@ -108,7 +108,7 @@ def _percentiles(histogram: Histogram, unit: str) -> list[Cell]:
     return [tables.percentile(histogram.quantile(q), unit) for q in _QUANTILES.values()]
 
 
-# ---------------------------------------------------------------- what it held
+# ---------------------------------------------------------------- contents
 
 
 def _body(part: SpanPart) -> list[Markup]:
@@ -241,12 +241,12 @@ def _stacks(part: StacksPart) -> list[Markup]:
 
 
 def _breakable(stack: str) -> Markup:
-    """A folded stack that may go on in the next line after each frame."""
+    """A folded stack that may be wrapped after each frame."""
     return tag("bdi", Markup(text(stack).replace(";", ";<wbr>")))
 
 
 def _left_out(count: int, limit: int, own: int) -> str:
-    """What a table of the largest doesn't show."""
+    """The rows that a table of the largest omits."""
     said = [f"The first {limit} of {formatting.count(count)} rows."] if count > limit else []
     if own:
         said.append(f"Without ebpftop's own {formatting.count(own)}.")

@@ -1,6 +1,6 @@
-"""The shapes of what programs read of ours, as types: JSON schemas are made of them (`python -m tests.schemas`).
+"""The shapes of our outputs for programs, as types: JSON schemas are made from them (`python -m tests.schemas`).
 
-The objects themselves are made elsewhere, and every one that a test sees is held against its schema.
+The objects themselves are made elsewhere, and every one that a test sees is checked against its schema.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ebpftop.export.shapes.machine import Check, Probe, Program, ThreadsPlace
 from ebpftop.export.shapes.tape import Tape
 from ebpftop.export.triaged import Triage
 
-# By name: whose output it is, and the types of which it is one.
+# By name: the command whose output it is, and the types of which it is one.
 SHAPES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "compare": ("What 'ebpftop compare --json' prints.", (Comparison,)),
     "doctor": ("What 'ebpftop doctor --json' prints.", (list[Check],)),

@@ -1,1 +1,1 @@
-"""Tapes as files: what is on one, parts of one, several as one, and one without names."""
+"""Tapes as files: lists their contents, cuts parts, merges several, and removes names."""

@@ -1,5 +1,5 @@
-"""A tape for other tools: every interval as `ebpftop run` or `exporter` would have told it, or the sums of its call
-stacks.
+"""Converts a tape for other tools: every interval as `ebpftop run` or `exporter` would have reported it, or the sums of
+its call stacks.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Format = Literal["csv", "json", "perfetto", "folded", "speedscope", "pprof", "op
 
 
 def export(reader: TapeReader, format: Format, out: BinaryIO, *, raw: bool = False) -> list[str]:
-    """Write what the tape holds; returns why that isn't all of it. raw: as `Csv` takes it.
+    """Write the contents of the tape; returns why they are incomplete. raw: as for `Csv`.
 
-    Raises `OSError` where it can't be written.
+    Raises `OSError` if writing fails.
     """
     problems = list[str]()
     if format in ("folded", "speedscope", "pprof"):
@@ -31,7 +31,7 @@ def export(reader: TapeReader, format: Format, out: BinaryIO, *, raw: bool = Fal
         return problems
     told = io.StringIO()  # notices and marks that the format has no place for: `tape info` shows them
     if format == "openmetrics":
-        from ebpftop.export.exporter.timed import Timed  # takes Prometheus' library
+        from ebpftop.export.exporter.timed import Timed  # needs Prometheus' library
 
         timed = Timed(told)
         problems += _take(reader, timed, told)
@@ -47,7 +47,7 @@ def export(reader: TapeReader, format: Format, out: BinaryIO, *, raw: bool = Fal
 
 
 def _take(reader: TapeReader, write: Writer, told: TextIO) -> list[str]:
-    """Have a format write every interval; why that isn't all of the tape."""
+    """Have a format write every interval; returns why the tape is incomplete."""
     problems = list[str]()
     reporter = Reporter(write, told)
     try:

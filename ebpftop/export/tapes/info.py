@@ -1,4 +1,4 @@
-"""What is on a tape."""
+"""The contents of a tape."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Probe:
 
 @dataclass
 class Info:
-    """problem: why the tape is incomplete, "" if it isn't. index: whether there is one that holds. sizes: bytes before
+    """problem: why the tape is incomplete, "" if it isn't. index: whether there is a valid one. sizes: bytes before
     compression of everything but rows and events, by the kind of frame.
     """
 
@@ -170,7 +170,7 @@ def as_json(found: Info) -> dict[str, Any]:
 
 
 def as_text(found: Info) -> list[str]:
-    """Lines for a person; everything inert."""
+    """Lines of text, all inert."""
     lines = [found.name]
     if hello := found.hello:
         lines.append(
@@ -216,7 +216,7 @@ def _probe(probe: Probe) -> Sequence[str]:
 
 
 def _date(realtime_ns: int) -> str:
-    """In local time."""
+    """The date in local time."""
     try:
         return f"{datetime.fromtimestamp(realtime_ns // 10**9):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):

@@ -1,7 +1,7 @@
-"""Several tapes of one host as one, in the order of time.
+"""Merges several tapes of one host into one, in the order of time.
 
-Runs, processes, stacks and functions get numbers of their own, since each tape counts from 1; a process that two tapes
-of one boot know is one. Clocks go on from those of the first tape.
+Runs, processes, stacks and functions are renumbered, because each tape counts from 1; a process that two tapes of one
+boot have in common is one process. Clocks continue from those of the first tape.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from ebpftop.frames.messages import (
 from ebpftop.frames.renumbering import Renumbered, Shift
 from ebpftop.frames.tape import TapeReader
 
-_SAME_BOOT = 10_000_000_000  # ns by which the time of one boot may differ: the clock on the wall is corrected
+_SAME_BOOT = 10_000_000_000  # ns by which the boot time may differ within one boot: the wall clock is corrected
 _MOST = 1 << 32  # numbers must fit the columns of rows
 
 
 @dataclass
 class _Clock:
-    """When a tape began: realtime and monotonic ns."""
+    """The beginning of a tape: realtime and monotonic ns."""
 
     hello: Hello
     realtime_ns: int
@@ -62,7 +62,7 @@ class Numbers:
 
 @dataclass
 class Numbering:
-    """What all tapes share."""
+    """The numbers that all tapes share."""
 
     runs: Numbers = field(default_factory=Numbers)
     processes: Numbers = field(default_factory=Numbers)
@@ -72,9 +72,9 @@ class Numbering:
 
 
 def merge(readers: Sequence[TapeReader], output: Output) -> tuple[list[str], list[str]]:
-    """Write all frames. Returns how they were merged where that isn't plain, and why not all could be read.
+    """Write all frames. Returns notes on unusual merging, and why not all frames could be read.
 
-    Raises `UserError` for tapes of different hosts, and for one that doesn't say when it was recorded.
+    Raises `UserError` for tapes of different hosts, and for one without the time of its recording.
     """
     clocks = sorted(((_clock(reader), reader) for reader in readers), key=lambda pair: pair[0].realtime_ns)
     hosts = sorted({clock.hello.host for clock, _ in clocks})
@@ -138,7 +138,9 @@ def _stream(
     first: _Clock,
     problems: list[str],
 ) -> Iterator[tuple[int, int, AnyFrame]]:
-    """(time in the merged tape, number of the tape, frame); what ran at the end of one is detached there."""
+    """(time in the merged tape, number of the tape, frame); runs that are still loaded at the end of a tape are
+    detached there.
+    """
     shift = clock.realtime_ns - first.realtime_ns
     at = shift
     if number and (clock.hello.kernel, clock.hello.boot_realtime_ns) != (
@@ -155,7 +157,7 @@ def _stream(
 
 
 class _Numbers:
-    """Numbers of one kind on one tape, by those in the merged one."""
+    """Numbers of one kind on one tape, mapped to those in the merged one."""
 
     def __init__(self, shared: Numbers, known: dict[int, int] | None = None) -> None:
         self.known = known or {}

@@ -1,4 +1,4 @@
-"""A new tape that appears under its name only when it is complete."""
+"""Writes a new tape that appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Output:
 
     def __init__(self, path: Path) -> None:
         self._now = 0
-        self._writer = TapeWriter(path, args=True, clock=lambda: self._now)  # what was left out is left out already
+        self._writer = TapeWriter(path, args=True, clock=lambda: self._now)  # the input has only the arguments to keep
 
     def write(self, at: int, frame: AnyFrame) -> None:
         self._now = at
@@ -41,7 +41,7 @@ def opened(path: Path) -> TapeReader:
 
 @contextlib.contextmanager
 def output(path: Path, inputs: Sequence[Path], *, force: bool) -> Iterator[Output]:
-    """Write a tape in the same folder, and give it its name at the end. Raises `UserError`."""
+    """Write a tape in the same folder, and rename it at the end. Raises `UserError`."""
     name = inert(str(path))
     for each in inputs:
         with contextlib.suppress(OSError):
@@ -77,7 +77,7 @@ def _name(part: Path, path: Path, force: bool) -> None:
         os.replace(part, path)
         return
     try:
-        os.link(part, path)  # unlike a renaming, it overwrites nothing
+        os.link(part, path)  # unlike a rename, it overwrites nothing
     except PermissionError:  # a file system without links
         if path.exists():
             raise FileExistsError from None

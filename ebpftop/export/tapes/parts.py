@@ -1,4 +1,4 @@
-"""A part of a tape, as a tape of its own."""
+"""Cuts a part of a tape into a new tape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIME = re.compile(r"(?:(?:(\d{1,5}):)?(\d{1,5}):)?(\d{1,9}(?:\.\d{1,9})?)s?")
 
 
 def readable(frames: Iterator[tuple[int, AnyFrame]], problems: list[str]) -> Iterator[tuple[int, AnyFrame]]:
-    """What can be read; why not all of it is added to `problems`."""
+    """The readable frames; reasons why some are missing are added to `problems`."""
     try:
         yield from frames
     except BadTape as error:
@@ -42,11 +42,11 @@ def moment(reader: TapeReader, text: str) -> int:
 
 
 def cut(reader: TapeReader, output: Output, start: int, end: int | None) -> list[str]:
-    """Write what comes after one time (ns) until another, behind the state that the first one finds: of each run the
-    last snapshot until then, which is a base. So parts that adjoin share nothing but a mark. From 0 on it is all.
-    Returns why it isn't all there.
+    """Write the frames after one time (ns) until another, preceded by the state at the first one: the last snapshot of
+    each run until then, which is a base. So adjacent parts share nothing but a mark. From 0 on, the part is complete.
+    Returns why frames are missing.
 
-    Raises `UserError` if nothing is.
+    Raises `UserError` if there are no frames.
     """
     if end is not None and end <= start:
         raise UsageError("the part ends before it starts")
@@ -74,8 +74,8 @@ def cut(reader: TapeReader, output: Output, start: int, end: int | None) -> list
 
 
 def _begin(recall: Recall, marks: list[Mark], output: Output) -> dict[int, int]:
-    """What was true already; what only happened before is left out. Returns by how much the numbers of a run's
-    snapshots must grow, as its first one is a base now.
+    """Write the state so far; past events are left out. Returns by how much the numbers of a run's snapshots must grow,
+    because its first one is a base now.
     """
     state = recall.frames()
     bases = {frame.run: FIRST + 1 - frame.seq for frame in state if isinstance(frame, Snapshot) and frame.seq <= FIRST}
@@ -83,7 +83,7 @@ def _begin(recall: Recall, marks: list[Mark], output: Output) -> dict[int, int]:
         if not isinstance(frame, Events | Host | Mark):
             output.write(0, _shifted(frame, bases))
     for mark in marks:
-        if mark.monotonic_ns == marks[-1].monotonic_ns:  # a key holds earlier ones, too
+        if mark.monotonic_ns == marks[-1].monotonic_ns:  # a key contains earlier ones, too
             output.write(0, mark)
     return bases
 

@@ -1,8 +1,8 @@
-"""A tape without names, so that it can be shared: each text that isn't known to be public becomes a pseudonym, the same
-one wherever the text stands.
+"""Removes names from a tape, so that it can be shared: each text that isn't known to be public becomes a pseudonym, the
+same one wherever the text occurs.
 
-Public are the texts of the bundled catalog, words of the kernel's own that decoders give, and the kernel's functions.
-What can't be told apart is left out: logs and the C of rejected probes, notices, readmes of other probes. Numbers
+Public texts are those of the bundled catalog, the kernel's own words in decoders' labels, and the kernel's functions.
+Texts that can't be checked are left out: logs and the C of rejected probes, notices, readmes of other probes. Numbers
 (PIDs, times, ports, counts) stay.
 """
 
@@ -88,7 +88,7 @@ class Names:
         return len(self._known)
 
     def hide(self, text: str, kind: str) -> str:
-        """A pseudonym. Of a path, each part has its own, so that the tree stays."""
+        """A pseudonym. In a path, each part has its own, so that the tree stays."""
         if not text or text == "/":
             return text
         if text.startswith("/"):
@@ -121,7 +121,7 @@ class Scrub:
         self._views: dict[int, list[ViewInfo]] = {}
 
     def frame(self, frame: AnyFrame) -> AnyFrame | None:
-        """None where nothing is left. Of a kind that isn't known here, nothing is."""
+        """A frame without names; None if nothing is left. Frames of an unknown kind are dropped."""
         hide, public = self._names.hide, self._names.public
         match frame:
             case Hello():
@@ -233,7 +233,7 @@ class Scrub:
         return structs.replace(program, name=name, type=type_, tag="", holders=holders)
 
     def _probe(self, probe: ProbeInfo) -> ProbeInfo:
-        """A bundled probe as it is here; of another one, its views."""
+        """A bundled probe as in our catalog; for another one, only its views."""
         if probe.id in self._bundled:
             here = self._bundled[probe.id]
             return structs.replace(here, available=probe.available, file="", revision="")
@@ -289,7 +289,7 @@ class Scrub:
         return Tried(variant=self._names.public(tried.variant), reason=LEFT_OUT)
 
     def _point(self, point: str) -> str:
-        """An attach point of the kernel stays."""
+        """An attach point without names; one of the kernel stays."""
         if self._names.is_public(point) or _POINT.fullmatch(point):
             return point
         mechanism, colon, _ = point.partition(":")
@@ -314,7 +314,7 @@ class Scrub:
         )
 
     def _columns(self, views: Iterable[ViewInfo], columns: Columns) -> Columns:
-        """Those that a view names; nobody knows what others hold."""
+        """The columns that a view names; the meaning of others is unknown."""
         shown: dict[str, str | None] = {}
         for view in views:
             shown |= dict.fromkeys(view.by)
@@ -340,7 +340,7 @@ class Scrub:
 
 
 def _version(text: str) -> str:
-    """Its numbers: what comes behind them may name who built it."""
+    """The numbers of a version; text after them may name the builder."""
     found = _VERSION.match(text)
     return found[0] if found else ""
 
@@ -361,7 +361,7 @@ def _playbook(playbook: PlaybookInfo, public: Callable[[str], str]) -> PlaybookI
 
 
 def scrub(reader: TapeReader, output: Output, names: Names, bundled: Mapping[str, ProbeInfo]) -> list[str]:
-    """Write the tape without names. Returns why it isn't all there."""
+    """Write the tape without names. Returns why frames are missing."""
     problems: list[str] = []
     scrubbed = Scrub(names, bundled)
     for at, frame in readable(iter(reader), problems):

@@ -1,7 +1,7 @@
 """Loaders' own messages about a program, a map or an attachment that failed: those of libbpf, BCC, cilium/ebpf, aya,
 bpftrace, iproute2 and bpftool.
 
-Beside an error message of the verifier they only repeat it; without one, they are all there is.
+Next to an error message of the verifier they only repeat it; without one, they are the only information.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _consequence(line: str, _errno: str) -> Meaning | None:
 
 
 def ends(lines: Sequence[str]) -> Iterator[str]:
-    """The lines that may hold a loader's error: the first and the last, without notes about what may fail."""
+    """The lines that may contain a loader's error: the first and the last, without notes about optional steps."""
     yield from notes.without([*lines[:LOOKED_AT], *lines[max(LOOKED_AT, len(lines) - LOOKED_AT) :]])
 
 

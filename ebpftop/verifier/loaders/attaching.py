@@ -1,4 +1,4 @@
-"""Failed attachments of verified programs, by the error of the call."""
+"""Recognises failed attachments of verified programs, by the error of the call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORM = r"""(?ix).*?(?:
     | \bbpf_link_create\b | \bbpf_raw_tracepoint_open\b | \bperf_event_open\b
     )"""
 _ABSENT = r"(?i)\b(?:may|does|do) not exist\b|\bdoesn't exist\b|\bnot found\b"
-# Debuggers, containers and disks are attached too: a line is about BPF only if it names something of it.
+# Debuggers, containers and disks are attached too: a line is about BPF only if it contains a term of BPF.
 _OF_BPF = r"""(?ix)bpf | [ku](?:ret)?probe | tracepoint | \b(?:fentry|fexit|fmod_ret|kfunc|usdt|lsm|iter|struct_ops)\b
     | \b(?:xdp|tcx?|clsact|qdisc|netkit|sockops|sock_?map|sk_\w+|flow_dissector)\b | \bcgroup[/_](?:skb|sock\w*|dev)
     | perf[ _]event | trace[ _]?(?:event|fs) | \bprog(?:ram)?s?\b | \blink\ create\b | \bcreate\ link\b"""
@@ -84,7 +84,7 @@ _OTHER = Meaning(
 
 
 def recognise(line: str, errno: str) -> Meaning | None:
-    """What a line about a failed attachment means; None if it isn't one."""
+    """The meaning of a line about a failed attachment; None if it isn't one."""
     if not compiled(_FORM).match(line):
         return None
     if not errno and compiled(_ABSENT).search(line):

@@ -1,4 +1,4 @@
-"""Maps that could not be created, by the error of the call."""
+"""Recognises maps that could not be created, by the error of the call."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _OTHER = Meaning(
 
 
 def recognise(line: str, errno: str) -> Meaning | None:
-    """What a line about a map that wasn't created means; None if it isn't one."""
+    """The meaning of a line about a map that wasn't created; None if it isn't one."""
     if not compiled(_FORM).match(line):
         return None
     if requires := compiled(_REQUIRES).match(line):

@@ -1,4 +1,4 @@
-"""What a loader's line means."""
+"""The meaning of a loader's line."""
 
 from __future__ import annotations
 

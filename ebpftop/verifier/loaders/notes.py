@@ -1,4 +1,4 @@
-"""Loaders' notes about failures after which they go on: the program didn't fail."""
+"""Recognises loaders' notes about failures after which they continue: the program didn't fail."""
 
 from __future__ import annotations
 

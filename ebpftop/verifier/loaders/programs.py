@@ -1,4 +1,4 @@
-"""Programs that could not be loaded, by the error of the call."""
+"""Recognises programs that could not be loaded, by the error of the call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BUFFER = (
     r"|buffer too small .*\blog\b|increas\w+ (?:the )?(?:BPFTRACE_LOG_SIZE|log[ _](?:buffer )?size))"
 )
 _BYTES = r"(\d{4,12}) bytes"
-_LARGEST_BUFFER = 16_000_000  # bytes: 2²⁴ - 1 is the most that kernels before 5.2 take
+_LARGEST_BUFFER = 16_000_000  # bytes: 2²⁴ - 1 is the maximum that kernels before 5.2 accept
 _COUNTED = r"(?i).*?\bprogram +too large \((?P<have>\d{1,9}) insns\), at most (?P<most>\d{1,9}) insns"
 _NEEDS = r".*?\b(?P<what>[^:;]{3,80}?) ?(?:: )?not supported \(requires >= v?(?P<version>\d+\.\d+)\)"
 
@@ -109,7 +109,7 @@ _BY_ERRNO = {
 
 
 def recognise(line: str, errno: str) -> Meaning | None:
-    """What a line about a program that wasn't loaded, or a log that didn't fit, means; None if it is neither."""
+    """The meaning of a line about a program that wasn't loaded, or a log that didn't fit; None if it is neither."""
     if compiled(_BUFFER).match(line):
         size = compiled(_BYTES).search(line)
         return _TOO_COMPLEX if size and int(size[1]) >= _LARGEST_BUFFER else _TOO_SMALL
@@ -127,7 +127,9 @@ def recognise(line: str, errno: str) -> Meaning | None:
 
 
 def counted(line: str, _errno: str) -> Meaning | None:
-    """What libbpf and BCC say of E2BIG, which they take for too many instructions also if there are few."""
+    """The meaning of libbpf's and BCC's message for E2BIG, which they attribute to too many instructions even if there
+    are few.
+    """
     match = compiled(_COUNTED).match(line)
     if not match:
         return None

@@ -1,4 +1,4 @@
-"""The CO-RE relocation behind an instruction that libbpf made invalid, as its debug output names it.
+"""Finds the CO-RE relocation behind an instruction that libbpf made invalid, as named by its debug output.
 
 libbpf (src/relo_core.c) writes `relo #3: no matching targets found for <byte_off> [44] struct s.f (0:9 @ offset 120)`,
 and then `relo #3: substituting insn #7 w/ invalid insn`. If the program tests for the field, neither means a failure.

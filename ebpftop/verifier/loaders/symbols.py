@@ -1,4 +1,6 @@
-"""What a loader didn't find in this kernel's BTF or among its symbols, so that it never loaded the program."""
+"""Recognises messages about something that a loader didn't find in this kernel's BTF or among its symbols, so that it
+never loaded the program.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ def _setting(name: str) -> Meaning:
 
 
 def configuration(line: str, _errno: str) -> Meaning | None:
-    """What a line about the kernel's configuration, which the loader can't read, means; None if it isn't one."""
+    """The meaning of a line about the kernel's configuration, which the loader can't read; None if it isn't one."""
     if not compiled(r".*\bfailed to (?:open|get|read|parse) (?:the )?(?:system|kernel) ?(?:Kconfig|config)\b").match(
         line
     ):
@@ -147,7 +149,7 @@ _FORMS: tuple[tuple[str, Callable[[str], Meaning]], ...] = (
 
 
 def recognise(line: str, _errno: str) -> Meaning | None:
-    """What a line about something this kernel or loader lacks means; None if it isn't one."""
+    """The meaning of a line about something that this kernel or loader lacks; None if it isn't one."""
     for form, meaning in _FORMS:
         if match := compiled(form).search(line):
             return meaning(match["name"] or "")

@@ -1,8 +1,8 @@
-"""The verifier's error messages, and what each of them means.
+"""The verifier's error messages, and the meaning of each.
 
-Messages come from kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2, some from 4.9 on. Where
-kernels word the same error differently, one rule takes all wordings. The first rule that matches is used: modules in
-the order of RULES, rules in the order of their module. What a loader put in place of an instruction comes first; then
+Messages come from kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2, some from 4.9 on. If kernels
+word the same error differently, one rule matches all wordings. The first rule that matches is used: modules in the
+order of RULES, rules in the order of their module. Rules for instructions that a loader substituted come first; then
 pointers that may be NULL or that a call invalidated, before all other rules about pointers; special rules come before
 general ones; and the verifier's internal errors, whose patterns are loose, come last.
 """
@@ -68,7 +68,7 @@ class Recognised:
 
 
 def recognise(error: str, insn_text: str = "", source_text: str = "", held: Held = NOTHING) -> Recognised | None:
-    """What an error message means; None if no rule knows it: never a guess.
+    """The meaning of an error message; None if no rule knows it: never a guess.
 
     error: the kernel's message, one line. insn_text: the rejected instruction as the log shows it, for messages that
     mean different things at different instructions and for the function called. source_text: the author's line, for the

@@ -27,7 +27,7 @@ def _bounded(_match: re.Match[str], held: Held) -> bool:
 
 
 def _bounded_as_signed(_match: re.Match[str], held: Held) -> bool:
-    """Whether the number has an upper bound if taken for a signed one, and may be negative then."""
+    """Whether the number has an upper bound if interpreted as signed, and may be negative then."""
     now = value(held.now)
     bound = now.fields.get("smax32", "")
     return now.kind == "scalar" and now.high >= _WIDEST and bound.isdigit() and int(bound) < _WIDEST // 2

@@ -1,5 +1,5 @@
-"""Type information (BTF) that comes with the program, or that the kernel has about itself. Messages of kernel/bpf/btf.c
-begin with the type they are about: `[3] STRUCT event size=16 vlen=2 Invalid name`.
+"""Type information (BTF) of the program, or of the kernel itself. Messages of kernel/bpf/btf.c begin with the type they
+are about: `[3] STRUCT event size=16 vlen=2 Invalid name`.
 """
 
 from ebpftop.verifier.rules.model import rule

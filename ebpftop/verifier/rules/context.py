@@ -1,4 +1,4 @@
-"""The program's context: read at fixed offsets, and each type of program has its own fields."""
+"""The program's context: it is read at fixed offsets, and each type of program has its own fields."""
 
 import re
 
@@ -6,7 +6,7 @@ from ebpftop.verifier.rules.model import Held, rule
 
 
 def _straddles(match: re.Match[str], _held: Held) -> bool:
-    """Whether 8 bytes begin where a field of 4 begins and none of 8 can."""
+    """Whether 8 bytes begin where only a field of 4 bytes can begin, and none of 8."""
     return match["width"] == "8" and int(match["off"]) % 8 == 4
 
 

@@ -1,4 +1,4 @@
-"""What loaders put in place of an instruction that needs something this kernel lacks.
+"""Instructions that loaders substitute for ones that need something this kernel lacks.
 
 Numbers and words: libbpf (src/relo_core.c, src/libbpf.c), which cilium/ebpf follows. A call of helper 195896080
 (0xbad2310) stands for a CO-RE relocation without a match, 2001… for a map not created, 2002… for a kernel function that

@@ -1,4 +1,4 @@
-"""Instructions that the kernel doesn't accept, alone or in their order."""
+"""Instructions that the kernel doesn't accept, either alone or in their order."""
 
 import re
 

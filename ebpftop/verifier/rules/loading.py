@@ -1,5 +1,5 @@
-"""Rejections that aren't about an instruction: licence, capabilities, attach points, what this kernel or its JIT
-compiler lacks; and the verifier's internal errors.
+"""Rejections that aren't about an instruction: licence, capabilities, attach points, features that this kernel or its
+JIT compiler lacks; and the verifier's internal errors.
 """
 
 from ebpftop.verifier.rules.model import rule

@@ -1,4 +1,4 @@
-"""Sections that allow little: spin locks, RCU, preemption off, interrupts off; and programs that may sleep."""
+"""Sections with restrictions: spin locks, RCU, preemption off, interrupts off; and programs that may sleep."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Invalid accesses: what isn't memory for the program, read-only memory, out of bounds, misaligned."""
+"""Invalid accesses: not memory for the program, read-only memory, out of bounds, misaligned."""
 
 import re
 
@@ -19,7 +19,7 @@ _LOOK_UP = "value = bpf_map_lookup_elem(&map, &key);\nif (!value)\n    return 0;
 
 
 def _too_wide(match: re.Match[str], held: Held) -> bool:
-    """Whether the access is at a place that is the same each time, and not before the memory: no index is too large."""
+    """Whether the access is always at the same place, and not before the memory: no index is too large."""
     now = value(held.now)
     off = int(match["off"])
     return off >= 0 and (now.low == now.high if now.kind not in ("", "scalar") else off == 0)
@@ -56,7 +56,7 @@ RULES = (
         _LOOK_UP,
     ),
     rule("oob_mem", rf"@reg is (?:ptr_)?{_MAPS} invalid negative access", _MAP_ITSELF, _LOOK_UP),
-    # what isn't memory for the program, or is read-only
+    # no memory for the program, or read-only
     rule(
         "invalid_mem_access",
         r"@reg invalid mem access '(?:scalar|inv)'",
@@ -211,7 +211,7 @@ RULES = (
         r"Invalid read of (?P<width>\d+) bytes from insn_array",
         "An instruction array holds addresses of 8 bytes, and the program reads $width bytes. Read a `u64`.",
     ),
-    # outside what it points at
+    # outside the object that the pointer points at
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=0\b",

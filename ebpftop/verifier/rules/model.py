@@ -46,8 +46,8 @@ Kind = Literal[
     "other",  # the verifier's internal errors
 ]
 
-# Whose fault a failure is: the program's, what the compiler made of it, what this kernel lacks or gets wrong, the
-# loader's, or what it runs in: privileges, limits, configuration.
+# The cause of a failure: the program, the compiler's output, something that this kernel lacks or gets wrong, the
+# loader, or the environment: privileges, limits, configuration.
 Fault = Literal["program", "compiler", "kernel", "loader", "environment", "unknown"]
 _FAULTS: dict[str, Fault] = {
     "unsupported": "kernel",
@@ -77,9 +77,9 @@ _SHORTENED = re.compile(r"@(?:reg|arg|type|or_null)\b")
 class Held:
     """What else the log shows about the register in a message, in the verifier's words ("scalar()", "pkt(r=0)").
 
-    now: what it holds. was: what it held until a call invalidated that. taker: the function called. checked: another
-    register with the same pointer, which a branch compared with NULL. Each is "" if not known. called: whether the
-    instruction belongs to a function that the program calls. moved: whether it is the program's context and an offset.
+    now: its value. was: its value until a call invalidated that. taker: the function called. checked: another register
+    with the same pointer, which a branch compared with NULL. Each is "" if not known. called: whether the instruction
+    belongs to a function that the program calls. moved: whether it is the program's context and an offset.
     """
 
     now: str = ""
@@ -96,7 +96,7 @@ NOTHING = Held()
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Matches a message that begins with one of `patterns`. If given, `at` must also be found in the rejected
-    instruction, and `when` must be true of the match and what else is known.
+    instruction, and `when` must be true of the match and the other known facts.
 
     In explanation and fix, `$off` and the like are groups of the patterns, or names from names.py. The fix is C; None
     if none is known to help.

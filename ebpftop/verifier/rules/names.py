@@ -9,7 +9,7 @@ from ebpftop.verifier.rules.model import NOTHING, Held
 from ebpftop.verifier.rules.types import any_of, map_type, phrase
 from ebpftop.verifier.values import describe
 
-# The pointers that a line of C dereferences: `*p` where an operand can stand, `p->` and `p[`.
+# The pointers that a line of C dereferences: `*p` in the place of an operand, `p->` and `p[`.
 _FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\w.>])(\w+)\s*(?:->|\[)")
 # What a line reads of a type: the macros of bpf_core_read.h, or `p->field`.
 _READ = re.compile(
@@ -58,7 +58,7 @@ def names(caught: Mapping[str, str | None], insn_text: str, source_text: str, he
 
 
 def _read(source_text: str) -> str:
-    """What a line of C reads, as it is written there."""
+    """The expression that a line of C reads, as it is written there."""
     found = _only(_READ.findall(source_text)) or _only(_FIELD.findall(source_text))
     return _quoted(found or source_text.strip(), "something that the program uses here")
 

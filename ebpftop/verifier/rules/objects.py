@@ -1,4 +1,6 @@
-"""What a program must release, and what the kernel manages inside map values: kptrs, timers, lists, trees."""
+"""Objects that a program must release, and those that the kernel manages inside map values: kptrs, timers, lists,
+trees.
+"""
 
 from ebpftop.verifier.rules.model import rule
 

@@ -1,4 +1,4 @@
-"""What registers hold: no value yet, pointers calculated with, the value a program returns."""
+"""The contents of registers: no value yet, pointer arithmetic, the value that a program returns."""
 
 from ebpftop.verifier.rules.model import rule
 
@@ -68,7 +68,7 @@ RULES = (
         "This LSM hook returns nothing to its caller, so the program can't change what it returns. Return 1.",
         "return 1;",
     ),
-    # what a loader without CAP_PERFMON may not do: leak pointers, or use them where speculation could leak memory
+    # forbidden to a loader without CAP_PERFMON: leaking pointers, or using them where speculation could leak memory
     rule(
         "privilege",
         (

@@ -15,7 +15,7 @@ def _above(match: re.Match[str], _held: Held) -> bool:
 
 
 def _within(match: re.Match[str], _held: Held) -> bool:
-    """Whether the access lies within the largest stack there can be."""
+    """Whether the access lies within the largest possible stack."""
     off = int(match["off"])
     return off >= -_SIZE and off + int(match["width"]) <= 0
 

@@ -1,5 +1,5 @@
-"""The verifier's short names and numbers in words: what a register can hold (reg_type_str in
-kernel/bpf/log.c), and types of maps (enum bpf_map_type in include/uapi/linux/bpf.h).
+"""The verifier's short names and numbers in words: the values of a register (reg_type_str in kernel/bpf/log.c), and
+types of maps (enum bpf_map_type in include/uapi/linux/bpf.h).
 """
 
 from __future__ import annotations
