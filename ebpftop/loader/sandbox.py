@@ -14,12 +14,16 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
 from ebpftop.kernel import capabilities, landlock, tracefs
+
+PREFIX = "ebpftop-compiler-"  # of folders in /tmp, where there is no private mount namespace
+_OLD = 3600.0  # seconds; no compiler runs that long
 
 _SCRATCH = Path("/run")
 _CPUS, _KALLSYMS = Path("/sys/devices/system/cpu"), Path("/proc/kallsyms")  # BCC looks there
@@ -78,6 +82,15 @@ class View:
         return Path("/") if self.is_root else self._folder
 
 
+def _remove_old() -> None:
+    """What tasks have left that were killed, as those are that run when a command ends."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = folder.lstat()
+            if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _OLD:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def sandbox(rights: Callable[[], AbstractContextManager[None]]) -> Iterator[tuple[Path, list[str]]]:
     """An empty directory, created with these rights, and a note for each thing that is unavailable.
@@ -88,7 +101,8 @@ def sandbox(rights: Callable[[], AbstractContextManager[None]]) -> Iterator[tupl
         tracefs.mount("tmpfs", _SCRATCH, "tmpfs")
     except OSError as error:
         with rights():
-            scratch = Path(tempfile.mkdtemp(prefix="ebpftop-"))
+            _remove_old()
+            scratch = Path(tempfile.mkdtemp(prefix=PREFIX))
         try:
             yield scratch, [f"no private mount namespace ({error.strerror}): a temporary directory is used"]
         finally:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from ebpftop.kernel import capabilities, landlock
-from ebpftop.loader.sandbox import View
+from ebpftop.kernel import capabilities, landlock, tracefs
+from ebpftop.loader.sandbox import PREFIX, View, sandbox
 
 
 def keep_privileges() -> None:
@@ -69,3 +73,29 @@ def test_what_is_raised_inside_is_raised_outside(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as leaving:
         View(tmp_path, lambda: None).run(fail)
     assert leaving.value.code is False
+
+
+def test_without_a_mount_namespace_what_a_killed_task_left_goes_within_the_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(tracefs, "private_mounts", refused)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    child = os.fork()
+    if child == 0:
+        with sandbox(contextlib.nullcontext) as (scratch, _):
+            (scratch / "linux.h").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    (left,) = tmp_path.glob(f"{PREFIX}*")
+    (tmp_path / f"{PREFIX}link").symlink_to(Path(__file__).parent)
+    with sandbox(contextlib.nullcontext):
+        assert left.exists()  # it may be another task's
+    hours_ago = time.time() - 7200
+    os.utime(left, (hours_ago, hours_ago))
+    os.utime(tmp_path / f"{PREFIX}link", (hours_ago, hours_ago), follow_symlinks=False)
+    with sandbox(contextlib.nullcontext):
+        assert not left.exists()
+    assert Path(__file__).exists()
