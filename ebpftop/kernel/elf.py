@@ -78,7 +78,7 @@ class Elf:
             raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
-        self.entry: int = fields[4]  # where a program starts
+        self.entry: int = fields[4]  # the address at which a program starts
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
