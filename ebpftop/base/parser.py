@@ -31,8 +31,8 @@ class Parser(argparse.ArgumentParser):
 
 
 class Later:
-    """A parser that is created when it is used. fill: adds its arguments. Creating the parsers of all commands, of
-    which one is used, would take as long as --help.
+    """A parser that is created when it is used. fill: adds its arguments. Creating the parsers of all commands would
+    take as long as --help, and only one is used.
     """
 
     def __init__(self, *, fill: Callable[[argparse.ArgumentParser], None] | None, **given: Any) -> None:

@@ -141,7 +141,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def written(self) -> str:
-        """All of its C."""
+        """All C of the probe."""
         return "\n".join((*self.headers.values(), self.source))
 
     @property

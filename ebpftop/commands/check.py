@@ -131,7 +131,9 @@ def _print_outcome(probe: str, variant: str, outcome: Attached | Failed, unknown
 
 
 def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
-    """By variant, a line about its attach point, if neither this kernel nor the bundled catalog knows it."""
+    """For each variant whose attach point neither this kernel nor the bundled catalog knows, a line about that
+    point.
+    """
     catalog = folders.read_catalog().probes.values()
     known = {point.target for other in catalog for variant in other.variants for point in variant.attach}
     document = Document(str(probe.folder / MANIFEST), probe.manifest)

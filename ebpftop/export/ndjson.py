@@ -79,7 +79,7 @@ def _gap(gap: Gap) -> dict[str, Any]:
 
 
 def _scoped(part: Part) -> dict[str, Any]:
-    """With the scope of the part, if that isn't an interval."""
+    """The part's object, with its scope if that isn't an interval."""
     return _part(part) if part.shown is None else {**_part(part), "scope": part.shown.as_json()}
 
 

@@ -64,7 +64,7 @@ class HistogramPart:
         return any(each.own for each in self.series)
 
     def others(self) -> HistogramPart:
-        """Without the series about ebpftop's own processes."""
+        """The part without the series about ebpftop's own processes."""
         return replace(self, series=[each for each in self.series if not each.own])
 
 
@@ -85,7 +85,7 @@ class RowsPart:
         return bool(self.own.any())
 
     def others(self) -> RowsPart:
-        """Without the rows about ebpftop's own processes."""
+        """The part without the rows about ebpftop's own processes."""
         return self.take(np.flatnonzero(~self.own)) if self.holds_own else self
 
     def take(self, rows: Array) -> RowsPart:

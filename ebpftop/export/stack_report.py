@@ -79,7 +79,7 @@ class StacksPart:
         return bool(self.own.any())
 
     def others(self) -> StacksPart:
-        """Without the rows about ebpftop's own processes."""
+        """The part without the rows about ebpftop's own processes."""
         return self.take(np.flatnonzero(~self.own)) if self.holds_own else self
 
     def take(self, rows: Array) -> StacksPart:

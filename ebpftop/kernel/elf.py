@@ -25,8 +25,8 @@ _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
 _VARIABLES = {1}  # STT_OBJECT
 _LONGEST = 1 << 16  # bytes of a name; C++ names can be very long
-_HIGHEST = 1 << 48  # addresses in a file are below
-_END = 1 << 62  # so are offsets in it
+_HIGHEST = 1 << 48  # limit for addresses in a file
+_END = 1 << 62  # limit for offsets in a file
 _LARGEST = 256 << 20  # bytes of one table, and of all names together
 _TIMES = 8  # limit on how often a file's bytes are read; otherwise overlapping tables would be read without end
 _KEPT = 64 << 20  # bytes of cached tables
@@ -78,7 +78,7 @@ class Elf:
             raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
-        self.entry: int = fields[4]  # where a program starts
+        self.entry: int = fields[4]  # the address at which a program starts
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):

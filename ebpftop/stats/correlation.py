@@ -30,8 +30,8 @@ class Correlation:
 
     @classmethod
     def of(cls, series: Sequence[Array], few: int = 1) -> Correlation:
-        """Estimate from series: stretches of consecutive steps, (steps × rows) of the same rows, each of which varies
-        around its own mean.
+        """Estimate the correlation. series: stretches of consecutive steps, (steps × rows) of the same rows, each of
+        which varies around its own mean.
         """
         rows = series[0].shape[1] if len(series) else 0
         around = [each - each.mean(axis=0) for each in series if len(each) > 1]

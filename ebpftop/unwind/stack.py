@@ -112,7 +112,7 @@ class Space:
         return Unwound(tuple(places), step)
 
     def _step(self, place: int, effort: Effort) -> Step | str:
-        """From a place to its caller, or why there is no way. Raises `Ended` if the place is not in code."""
+        """The step from a place to its caller, or why there is none. Raises `Ended` if the place is not in code."""
         step = self._steps.get(place)
         if step is None:
             step = self._find(place, effort)

@@ -121,7 +121,7 @@ class Tables:
         return 0 < asked <= kept + asked // _EXCEPTIONS
 
     def step(self, pc: int, effort: Effort) -> Step | None:
-        """From the function at an address of the file to its caller; None if no function is described there.
+        """The step from the function at an address of the file to its caller; None if no function is described there.
 
         Raises `BadTables`, `TooMuch`.
         """

@@ -278,7 +278,9 @@ class _Trace:
             self._step(visit, f"this branch is taken, past what writes {self._target} on the other path")
 
     def _widened(self, visit: Visit) -> bool:
-        """Add the place where the verifier forgot a bound on purpose, to handle a loop; whether there was one."""
+        """Add the place where the verifier deliberately forgot a bound, to handle a loop; returns whether there was
+        one.
+        """
         if not visit.state or visit.does.target == self._target:
             return False
         known, left = value(self._before(visit)), value(self._after(visit))

@@ -1,4 +1,4 @@
-"""From an instruction back to the author's line of C, and the author's lines quoted in a log."""
+"""Maps an instruction back to the author's line of C, and quotes the author's lines in a log."""
 
 from __future__ import annotations
 

@@ -54,14 +54,14 @@ def blocks(path: Path) -> list[Block]:
 
 
 def frames(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """From the start."""
+    """The frames from the start."""
     for block in blocks(path):
         if block.kind in ("frames", "catalog"):
             yield from block.frames()
 
 
 def frames_from(path: Path, key: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """From the nth key on: its state, and everything after it."""
+    """The frames from the nth key on: its state, and everything after it."""
     found = blocks(path)
     begins = [n for n, block in enumerate(found) if block.kind == "key" and found[n - 1].kind != "key"][key]
     for block in found[begins:]:

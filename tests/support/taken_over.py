@@ -180,7 +180,7 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
 
 
 def _until_read(sock: socket.socket) -> None:
-    """Until the other side has read all that was sent."""
+    """Wait until the other side has read all that was sent."""
     while int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
         time.sleep(0.01)
 

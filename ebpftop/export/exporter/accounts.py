@@ -1,10 +1,10 @@
 """Sums of the probes' counts since the exporter began, in few series: those of the greatest keys, and one for all
 others.
 
-A key gets a series while one is free, in the order of gains in an interval. Later it replaces another key if it gains
-more in one interval than the smallest recent gain; one key an interval can do so. Its earlier gains are in `OTHER` and
-stay there: no series ever shrinks, so that rates are correct and add up to the view's. A removed series takes its sum
-with it.
+A key gets a series while one is free; the greatest gain of an interval comes first. Once all are taken, a key replaces
+the one with the smallest recent gain if it gains more than that in one interval; one key an interval can do so. Its
+earlier gains are in `OTHER` and stay there: no series ever shrinks, so that rates are correct and add up to the view's.
+A removed series takes its sum with it.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def heatmap(axis: Axis, columns: Overview, unit: str, what: str) -> tuple[Markup
 
 
 def _cells(wanted: np.ndarray, x: Sequence[float], ends: Sequence[float], rows: int, level: int) -> Markup | None:
-    """Cells of one colour as one path; adjacent cells in a column as one box."""
+    """Cells of one colour as one path; cells above each other in a column form one box."""
     parts = []
     for column, (left, right) in enumerate(zip(x, ends, strict=True)):
         mine = np.flatnonzero(np.diff(np.concatenate(([0], wanted[column].astype(np.int8), [0]))))

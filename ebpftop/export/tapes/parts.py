@@ -43,7 +43,7 @@ def moment(reader: TapeReader, text: str) -> int:
 
 def cut(reader: TapeReader, output: Output, start: int, end: int | None) -> list[str]:
     """Write the frames after one time (ns) until another, preceded by the state at the first one: the last snapshot of
-    each run until then, which is a base. So adjacent parts share nothing but a mark. From 0 on, the part is complete.
+    each run until then, which is a base. So adjacent parts share nothing but a mark. A start of 0 includes everything.
     Returns why frames are missing.
 
     Raises `UserError` if there are no frames.
