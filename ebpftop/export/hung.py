@@ -17,8 +17,8 @@ _HALTED = (STOPPED, TRACED)
 
 
 class Hung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Threads that can't go on: stopped, traced, or for a second or more uninterruptible or waiting for the lock of
-    another one. for_ns: at least, of who has waited longest; null where that isn't known. target: what they wait for.
+    """Threads that make no progress: stopped, traced, or for at least a second uninterruptible or waiting for a lock
+    that another thread holds. for_ns: lower bound of the longest wait; null if unknown. target: what they wait for.
     holder: who holds it. who: the process with most of them. text: for people.
     """
 

@@ -42,7 +42,7 @@ class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One measure. probe, view: null for the kernel's own pressure figures. now, before: rates in `unit`; before is
-    null where it was so all the time. chance: how probable such a rise is where there is none. text: for people.
+    null if the rate was the same the whole time. chance: how probable such a rise is by chance alone. text: for people.
     """
 
     probe: str | None
@@ -80,8 +80,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `ebpftop triage --json` prints. Times are ns since 1970. hung: threads that can't go on, the worst first;
-    null where nobody looked. cut: how much was left out so that it fits.
+    """What `ebpftop triage --json` prints. Times are ns since 1970. hung: threads that make no progress, the worst
+    first; null if threads weren't read. cut: how many entries were left out to fit the size limit.
     """
 
     source: str
