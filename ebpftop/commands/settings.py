@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ebpftop.base.answering import path_answers
 from ebpftop.catalog.settings import Settings, read_settings
 from ebpftop.kernel import capabilities
 from ebpftop.supervisor import privilege
@@ -68,6 +69,8 @@ def _read() -> Settings:
     named = os.environ.get("XDG_CONFIG_HOME", "")
     file = (Path(named) if os.path.isabs(named) else home / ".config") / "ebpftop" / "config.toml"
     with privilege.rights_of(who):
+        if not path_answers(file):
+            return Settings(problems=(f"{file}: the file system doesn't answer; the defaults are used",))
         if not os.path.lexists(file):
             return Settings(file=file)
         return read_settings(file, {0, who.uid if who else os.geteuid()})

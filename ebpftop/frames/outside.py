@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ebpftop.base.answering import path_answers
 from ebpftop.frames.marks import LONGEST
 
 PREFIX = "ebpftop.mark."
@@ -35,7 +36,7 @@ def folders() -> list[Path]:
     named = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [Path(named)] if os.path.isabs(named) else []
     places.append(Path(f"/run/user/{os.geteuid()}"))
-    return [place for place in dict.fromkeys(places) if _is_private(place)]
+    return [place for place in dict.fromkeys(places) if path_answers(place) and _is_private(place)]
 
 
 def _is_private(place: Path) -> bool:

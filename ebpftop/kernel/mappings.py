@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from ebpftop.kernel.answering import Answering
+from ebpftop.base.answering import Answering
 
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")

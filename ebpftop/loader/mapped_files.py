@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ebpftop.kernel.answering import Answering
+from ebpftop.base.answering import Answering
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 

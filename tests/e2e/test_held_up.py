@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bare_pty import BarePty, bare_pty
-from tests.support.command import COMMAND
+from tests.support.command import COMMAND, ebpftop
 from tests.support.hanging import hanging
 from tests.support.processes import children, eventually
 from tests.support.shell import patched
@@ -108,6 +108,27 @@ def test_control_c_ends_what_waits_for_a_file_that_never_comes(hung: Path, comma
         eventually(lambda: waits(term.process.pid), "it waits")
         term.process.send_signal(signal.SIGINT)
         assert term.process.wait(20) == -signal.SIGINT
+
+
+@pytest.mark.parametrize("name", ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"])
+def test_a_folder_of_the_user_that_hangs_holds_up_nothing(hung: Path, name: str) -> None:
+    with bare_pty(["env", f"{name}={hung / 'mine'}", *COMMAND], size=(36, 200)) as term:
+        term.wait_for("first-minute")
+        if name == "XDG_CONFIG_HOME":
+            term.wait_for("mine/ebpftop/config.toml: the file system doesn't answer; the defaults are used")
+        term.type("/syscount\r")
+        term.wait_for("System calls by")
+        term.type("q")
+        term.wait_until(lambda: term.process.poll() is not None, "it has ended")
+        assert term.process.returncode == 0
+
+
+@pytest.mark.parametrize("command", ["list", "show cpu/runqlat", "run lab/hello --duration 0.3"])
+def test_a_command_without_its_settings_says_so(hung: Path, command: str) -> None:
+    done = ebpftop(*command.split(), environment={"XDG_CONFIG_HOME": str(hung)})
+    assert done.returncode == 0
+    told = f"ebpftop: {hung}/ebpftop/config.toml: the file system doesn't answer; the defaults are used"
+    assert told in done.stderr.splitlines()
 
 
 def test_a_second_control_c_ends_a_recording_whose_file_hangs(hung: Path) -> None:

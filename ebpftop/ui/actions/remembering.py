@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from ebpftop.base.answering import path_answers
 from ebpftop.frames.messages import Catalog, PlaybookInfo, StepInfo
 
 LAST = "last"  # the playbook's name
@@ -34,6 +35,8 @@ def place() -> Path:
 
 def read(file: Path) -> Remembered:
     """The readable part of it: it is a convenience, so damage is no error."""
+    if not path_answers(file):
+        return Remembered()
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as source:
@@ -45,7 +48,9 @@ def read(file: Path) -> Remembered:
 
 
 def write(file: Path, what: Remembered) -> None:
-    """Write it atomically, so that two dashboards don't mix."""
+    """Write it atomically, so that two dashboards don't mix. A file system that doesn't answer gets nothing."""
+    if not path_answers(file):
+        return
     new = file.with_name(f".{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ebpftop.base.answering import Answering
 from ebpftop.base.gaps import NO_MAP, NO_SYMBOL, NOT_IN_MAP, STRIPPED, UNREADABLE
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, Offsets, ProcessSymbols, RequestSymbols, SymbolRange
-from ebpftop.kernel.answering import Answering
 from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.kallsyms import Symbol
 from ebpftop.kernel.mappings import Mappings

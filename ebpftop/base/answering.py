@@ -1,4 +1,4 @@
-"""Which file systems answer. One whose server is gone (NFS, FUSE) holds up whoever opens a file of it."""
+"""Finds file systems that don't answer. One whose server is gone (NFS, FUSE) blocks whoever opens a file on it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,35 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 _PATIENCE = 1.0  # seconds
 _PR_SET_PDEATHSIG = 1
 _NO_DISK = b"00:"  # how the numbers of file systems begin that are on no block device
+_SERVED = (b"9p", b"afs", b"autofs", b"ceph", b"cifs", b"fuse.", b"fuseblk", b"lustre", b"nfs", b"smb", b"virtiofs")
+
+
+def path_answers(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether opening this path ends, if only with an error. A child tries it, but only if a file system is mounted
+    that depends on a server.
+    """
+    with contextlib.suppress(OSError):
+        kinds = {fields[2] for line in mounts.read_bytes().splitlines() if len(fields := line.split(b" ")) > 2}
+        if b"fuse" in kinds or any(kind.startswith(_SERVED) for kind in kinds):
+            return _ends(lambda: os.pread(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 1, 0))
+    return True
 
 
 class Answering:
-    """Asks each file system once, in a child that is left behind where it hangs; none that is on a disk here."""
+    """Asks each file system once, in a child that is left behind if it hangs. File systems on a local disk aren't
+    asked.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, bool] = {}  # by device, as in /proc/PID/maps
 
     def answers(self, device: bytes, ask: Callable[[], object]) -> bool:
-        """Whether `ask`, which opens something there, comes to an end; what it raises or returns is no matter."""
+        """Whether `ask`, which opens something there, ends, if only with an error."""
         if not device.startswith(_NO_DISK):
             return True
         if device not in self._known:
@@ -29,7 +44,7 @@ class Answering:
         return self._known[device]
 
     def is_silent(self, device: bytes) -> bool:
-        """Whether it was asked, and did not answer."""
+        """Whether it was asked and didn't answer."""
         return not self._known.get(device, True)
 
 
@@ -38,7 +53,7 @@ def _ends(ask: Callable[[], object]) -> bool:
     if child == 0:
         try:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # nobody waits for their other ends as long as this hangs
+            os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # so that nobody waits for their other ends while this hangs
             with contextlib.suppress(Exception):
                 ask()
         finally:
@@ -48,7 +63,7 @@ def _ends(ask: Callable[[], object]) -> bool:
     try:
         ended.register(descriptor, select.POLLIN)
         if not ended.poll(_PATIENCE * 1000):
-            os.kill(child, signal.SIGKILL)  # which need not end it: nobody waits for that
+            os.kill(child, signal.SIGKILL)  # it may not end even so: nobody waits for it
             return False
     finally:
         os.close(descriptor)
