@@ -75,7 +75,7 @@ class EbpftopApp(Loads):
             id="all-programs",
         ),
         Binding("W", "threads", "threads", show=False, tooltip="Show all threads and what they wait for", id="threads"),
-        Binding("H", "hosts", "hosts", show=False, tooltip="Show all hosts; select one, or compare two", id="hosts"),
+        Binding("H", "hosts", "hosts", show=False, tooltip="Show all hosts; select or compare them", id="hosts"),
         Binding("z", "tiles", "tiles", tooltip="Go back to the playbook's tiles", id="tiles"),
         Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark", id="mark"),
         Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'", id="marks"),
