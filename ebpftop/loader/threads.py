@@ -121,17 +121,30 @@ class _Reader:
         """The same with what they wait for, possibly stuck threads first."""
         ordered = sorted(places, key=lambda each: (each.state not in _STUCK, each.tgid, each.tid))
         read = [place for tgid, some in groupby(ordered, lambda each: each.tgid) for place in self._of(tgid, some)]
-        self._apart.close()
         if self._late:
             self.unread.append(f"what {self._late:,} threads wait for: it took longer than {_READING:.0f} s")
-        return [*held, *self._with_sockets(self._with_still(read))]
+        found = [*held, *self._with_sockets(self._with_still(read))]
+        self._apart.close()
+        return found
+
+    def _folder(self, tgid: int) -> ProcessFolder | None:
+        """None if the process has ended, or hangs since it was listed."""
+        opened: list[ProcessFolder] = []
+
+        def open_it() -> None:
+            with contextlib.suppress(OSError):
+                opened.append(ProcessFolder(tgid, None))
+
+        if self._apart.left == _MOST_LEFT or not self._apart.done(open_it):
+            self.unread.append(f"what process {tgid} waits for: reading it hangs")
+            return None
+        return opened[0] if opened else None
 
     def _of(self, tgid: int, places: Iterable[ThreadPlace]) -> Iterator[ThreadPlace]:
         """Of some threads of one process."""
-        try:
-            folder = ProcessFolder(tgid, None)
-        except OSError:
-            return  # it has ended
+        if (folder := self._folder(tgid)) is None:
+            yield from places if os.path.exists(f"/proc/{tgid}") else ()
+            return
         with folder:
             hangs = False
             for place in places:
@@ -183,12 +196,16 @@ class _Reader:
         """
         spaces: dict[str, list[int]] = {}
         for tgid in self._sockets:
-            with contextlib.suppress(OSError), ProcessFolder(tgid, None) as folder:
+            if (folder := self._folder(tgid)) is None:
+                continue
+            with contextlib.suppress(OSError), folder:
                 spaces.setdefault(folder.link("ns/net"), []).append(tgid)
         found: dict[tuple[int, str], str] = {}
         for tgids in list(spaces.values())[:_MOST_NAMESPACES]:
             inodes = set[int]().union(*(self._sockets[tgid] for tgid in tgids))
-            with contextlib.suppress(OSError), ProcessFolder(tgids[0], None) as folder:
+            if (folder := self._folder(tgids[0])) is None:
+                continue
+            with contextlib.suppress(OSError), folder:
                 known = _tables(folder, inodes)
                 found |= {
                     (tgid, f"{_SOCKET}{inode}]"): _address(known[inode])

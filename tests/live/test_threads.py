@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ import psutil
 import pytest
 
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import ReadThreads, Threads
+from ebpftop.frames.messages import ReadThreads, ThreadPlace, Threads
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.kernel import proc
 from ebpftop.loader import processes, threads
@@ -171,6 +172,20 @@ def test_a_process_that_hangs_inside_execve_costs_nobody_but_itself(tmp_path: Pa
             assert whole
             assert (facts.tgid, facts.gone, facts.comm) == (child.pid, False, thread.comm)
             assert facts.unread == [f"the rest: {processes.HANGS}"]
+
+
+@any_kernel
+def test_a_process_that_hangs_since_it_was_listed_costs_nobody_but_itself(tmp_path: Path) -> None:
+    with hung_in_execve(tmp_path) as child:
+        place = ThreadPlace(
+            tid=child.pid, tgid=child.pid, start_ns=0, comm="python", process="python", state="S", cpu_ns=0
+        )
+        reader, found = threads._Reader(), list[ThreadPlace]()
+        reading = threading.Thread(target=lambda: found.extend(reader.read([place], [])), daemon=True)
+        reading.start()
+        reading.join(20.0)
+        assert found == [place]
+        assert reader.unread == [f"what process {child.pid} waits for: reading it hangs"]
 
 
 @any_kernel

@@ -170,7 +170,8 @@ class Episode:
 
     @contextlib.contextmanager
     def _loaded(self) -> Iterator[None]:
-        code = [f"import os, time; open('/proc/self/comm', 'w').write('{NAME}')", "while True:"]
+        code = ["import ctypes, os, time; ctypes.CDLL(None).prctl(1, 9)"]  # PR_SET_PDEATHSIG, SIGKILL
+        code += [f"open('/proc/self/comm', 'w').write('{NAME}')", "while True:"]
         code += [f"    {line}" for line in LOADS[self.load].split("\n")]
         with subprocess.Popen([sys.executable, "-c", "\n".join(code)], start_new_session=True) as load:
             try:
