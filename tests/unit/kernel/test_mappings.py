@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpftop.base.answering import Answering
 from ebpftop.kernel.mappings import Mapping, Mappings
 
 
@@ -15,7 +16,8 @@ def mapped(path: Path, inode: int) -> int:
     """A descriptor of what this process would have mapped from there, at an address at which nothing is mapped."""
     mappings = Mappings.__new__(Mappings)
     mappings.pid = os.getpid()
-    return mappings.open(Mapping(0, 4096, 0, b"00:00", inode, os.fsencode(path)))
+    mappings._answering = Answering()
+    return mappings.open(Mapping(0, 4096, 0, b"08:01", inode, os.fsencode(path)))
 
 
 def test_the_file_at_the_path_is_opened(tmp_path: Path) -> None:
