@@ -104,7 +104,7 @@ def test_an_answer_is_bounded(public: Path) -> None:
     (public / "ebpftop/config.toml").write_text(f'folders = ["{public}/probes"]\n')
     text = called("show", before=["env", f"XDG_CONFIG_HOME={public}"], probe="mine/long")["content"][0]["text"]
     assert OUTPUT < len(text.encode()) <= OUTPUT + 100
-    assert text.endswith(f"and an answer holds {OUTPUT}")
+    assert text.endswith(f"and an answer holds at most {OUTPUT}")
 
 
 def test_what_fails_is_told_as_the_command_tells_it() -> None:
