@@ -128,22 +128,25 @@ class _Reader:
         return found
 
     def _folder(self, tgid: int) -> ProcessFolder | None:
-        """None if the process has ended, or hangs since it was listed."""
+        """None if the process has ended, or hangs since it was listed, or too many others hang to try it."""
         opened: list[ProcessFolder] = []
 
         def open_it() -> None:
             with contextlib.suppress(OSError):
                 opened.append(ProcessFolder(tgid, None))
 
-        if self._apart.left == _MOST_LEFT or not self._apart.done(open_it):
+        if self._apart.left < _MOST_LEFT and not self._apart.done(open_it):
             self.unread.append(f"what process {tgid} waits for: reading it hangs")
             return None
         return opened[0] if opened else None
 
     def _of(self, tgid: int, places: Iterable[ThreadPlace]) -> Iterator[ThreadPlace]:
         """Of some threads of one process."""
+        tried = self._apart.left < _MOST_LEFT
         if (folder := self._folder(tgid)) is None:
-            yield from places if os.path.exists(f"/proc/{tgid}") else ()
+            left = list(places) if os.path.exists(f"/proc/{tgid}") else []
+            self._late += 0 if tried else len(left)
+            yield from left
             return
         with folder:
             hangs = False
