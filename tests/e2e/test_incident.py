@@ -31,6 +31,7 @@ pytestmark = [
 
 SIZE = 64 << 20  # of the disk
 RATE = 1 << 20  # bytes a second: 4 ms for a page; 190 ms for a piece where two are in front of it
+AFTER = 7  # seconds after it became slow: the middle of span B
 LARGE = (200, 26)  # wide enough for the heatmap beside the bars; few rows, so that each spans much
 
 READ = """
@@ -145,7 +146,7 @@ def compare(term: Terminal, incident: Incident, slow: float) -> None:
     term.wait_for("last 10 s")
     go_to(term, slow - 5)
     term.keys("a")
-    go_to(term, slow + 7)
+    go_to(term, slow + AFTER)
     term.keys("b")
     term.wait_for("comparing A")
     p50 = re.compile(r"p50 +(\S+ \S+) → +(\S+ \S+)")
@@ -211,6 +212,7 @@ def test_from_the_slow_patch_to_who_is_behind_it(incident: Incident, public: Pat
         slow = time.time()
         incident.backup.start()
         eventually(lambda: calls(incident.backup) > 150, "backup has written", 60)
+        eventually(lambda: time.time() > slow + AFTER + 2, "samples of what came after are there", 60)
         to_the_heatmap(term)
         find_who_is_behind_it(term, incident.backup, "4 threads")
         compare(term, incident, slow)
