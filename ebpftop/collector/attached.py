@@ -43,6 +43,7 @@ from ebpftop.handover.protocol import Handover
 
 if TYPE_CHECKING:
     from ebpftop.collector.limit import GroupFilter
+    from ebpftop.collector.subjects import Subject
 
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
@@ -74,6 +75,7 @@ class AttachedProbe:
         self._failures: MapReader | None = None
         self.groups: int | None = None  # the map of the cgroups that it is limited to,
         self.limit: GroupFilter | None = None  # and what keeps that up to date
+        self.subjects: list[Subject] = []  # what its parameters name
         self._open: tuple[int, MapLayout] | None = None  # the map of waits that have begun
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []

@@ -26,6 +26,7 @@ class Pending:
     probe: messages.ProbeInfo
     stage: messages.Stage = "queued"
     found: Found | None = None
+    given: dict[str, str] = field(default_factory=dict)  # its parameters, with pids of the host
     notes: list[str] = field(default_factory=list)
 
     def identity(self, run: int) -> dict[str, Any]:
@@ -78,7 +79,7 @@ class Loads:
                 self._ask(number, given)
 
     def _ask(self, number: int, given: dict[str, str]) -> None:
-        request = self._pending[number].request
+        request, self._pending[number].given = self._pending[number].request, given
         self._request(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=given))
 
     def reached(self, number: int, stage: messages.Stage, stages: list[tuple[str, float]]) -> None:

@@ -28,6 +28,7 @@ from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
 from ebpftop.collector.runs import Runs
+from ebpftop.collector.subjects import subjects
 from ebpftop.collector.together import first
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
@@ -322,6 +323,7 @@ class Server:
         )
         run.given = pending.request.params
         run.rate_limit = budgets.Limit.of(pending.probe.params, run.given)
+        run.subjects = [*subjects(pending.probe, pending.given, self._census)]
         try:
             self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
         except OSError as error:
@@ -360,6 +362,9 @@ class Server:
         self._codes.tick(now)
         if with_host:
             self._groups.look()
+            changed = (subject.look() for run in self._runs.attached.values() for subject in run.subjects)
+            for line in dict.fromkeys(filter(None, changed)):
+                self._warn(line)
             self._host_at = first(now, HOST_SECONDS, self._runs.due())
             self._host()
             self._runs.hold_budget(now, self._probes)

@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from ebpftop.catalog import params
-from ebpftop.kernel import devices
-from ebpftop.supervisor import cgroups
+from ebpftop.kernel import cgroups, devices
 from ebpftop.supervisor.privilege import Invoker, rights_of
 
 
