@@ -5,11 +5,16 @@ bounded, and each mistake gets one answer.
 from __future__ import annotations
 
 import json
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 LONGEST = 1 << 20  # bytes of a line
-PARSE, REQUEST, METHOD, PARAMS = -32700, -32600, -32601, -32602
+PARSE, REQUEST, METHOD, PARAMS, INTERNAL, BUSY = -32700, -32600, -32601, -32602, -32603, -32000
+MOST = 16  # requests that wait for one that takes time
 _TEXT = 200  # characters of a quotation in an answer
 
 Answer = dict[str, Any]
@@ -23,17 +28,132 @@ class Wrong(Exception):
         self.code = code
 
 
-def serve(lines: BinaryIO, out: BinaryIO, answer: Callable[[str, dict[str, Any]], Any]) -> None:
-    """Answer requests until the end of input. answer: maps a method and its parameters to a result; raises `Wrong`."""
-    while line := lines.readline(LONGEST + 1):
-        if len(line) > LONGEST and not line.endswith(b"\n"):
-            _skip(lines)
-            reply: Answer | None = _error(None, REQUEST, f"a line is longer than {LONGEST} bytes")
-        else:
-            reply = _reply(line, answer)
-        if reply is not None:
+class Work(ABC):
+    """A result that takes time. A thread computes it while other requests are answered."""
+
+    @abstractmethod
+    def do(self) -> Any:
+        """The result."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Nobody waits for the result any more, so `do` should return soon. Called in another thread, maybe before
+        `do`.
+        """
+
+
+def serve(lines: BinaryIO, out: BinaryIO, answer: Callable[[str, dict[str, Any]], Any], cancel: str = "") -> None:
+    """Answer requests until the end of input. answer: maps a method and its parameters to a result or to `Work`; raises
+    `Wrong`. cancel: the method of the notification whose `requestId` names a request that needs no answer any more.
+    """
+    writing = threading.Lock()
+
+    def write(reply: Answer) -> None:
+        with writing:
             out.write(json.dumps(reply, allow_nan=False, separators=(",", ":")).encode() + b"\n")
             out.flush()
+
+    works = _Works(write)
+
+    def begun(method: str, params: dict[str, Any]) -> Any:
+        if cancel and method == cancel:
+            works.cancel(params.get("requestId"))
+        return answer(method, params)
+
+    try:
+        while line := lines.readline(LONGEST + 1):
+            if len(line) > LONGEST and not line.endswith(b"\n"):
+                _skip(lines)
+                write(_error(None, REQUEST, f"a line is longer than {LONGEST} bytes"))
+            elif reply := _reply(line, begun, works):
+                write(reply)
+        works.finish()
+    finally:
+        works.stop()
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    number: str | int
+    work: Work
+    cancelled: bool = False
+
+
+class _Works:
+    """Works for requests, one after the other, in a thread of its own."""
+
+    def __init__(self, write: Callable[[Answer], None]) -> None:
+        self._write = write
+        self._changed = threading.Condition()
+        self._asked: deque[_Asked] = deque()  # the first one is being worked for
+        self._thread: threading.Thread | None = None
+        self._ending = False
+        self._failed: Exception | None = None
+
+    def add(self, number: str | int, work: Work) -> None:
+        """Raises `Wrong` if too many wait."""
+        with self._changed:
+            if len(self._asked) > MOST:
+                raise Wrong(BUSY, f"{MOST} requests wait already")
+            self._asked.append(_Asked(number, work))
+            self._changed.notify()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run)
+            self._thread.start()
+
+    def cancel(self, number: object) -> None:
+        """The request with this number gets no answer."""
+        with self._changed:
+            for each in self._asked:
+                if type(each.number) is type(number) and each.number == number:
+                    each.cancelled = True
+                    each.work.stop()
+
+    def finish(self) -> None:
+        """Wait until all work is done. Raises what failed in it."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def stop(self) -> None:
+        """Cancel all work and wait for its end."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+            for each in self._asked:
+                each.cancelled = True
+                each.work.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked or self._ending)
+                if not self._asked:
+                    return
+                asked = self._asked[0]
+            try:
+                self._do(asked)
+            except Exception as error:
+                self._failed = self._failed or error
+            with self._changed:
+                self._asked.popleft()
+
+    def _do(self, asked: _Asked) -> None:
+        if asked.cancelled:
+            return
+        try:
+            reply = _result(asked.number, asked.work.do())
+        except Exception as error:
+            reply = _error(asked.number, INTERNAL, f"failed: {type(error).__name__}")
+            self._failed = error
+        if not asked.cancelled:
+            self._write(reply)
 
 
 def _skip(lines: BinaryIO) -> None:
@@ -42,7 +162,7 @@ def _skip(lines: BinaryIO) -> None:
         pass
 
 
-def _reply(line: bytes, answer: Callable[[str, dict[str, Any]], Any]) -> Answer | None:
+def _reply(line: bytes, answer: Callable[[str, dict[str, Any]], Any], works: _Works) -> Answer | None:
     if not line.strip():
         return None
     try:
@@ -63,9 +183,16 @@ def _reply(line: bytes, answer: Callable[[str, dict[str, Any]], Any]) -> Answer 
         if not isinstance(params, dict):
             raise Wrong(PARAMS, "params must be an object")
         result = answer(method, params)
+        if isinstance(result, Work) and number is not None:
+            works.add(number, result)
+            return None
     except Wrong as wrong:
         return None if number is None else _error(number, wrong.code, str(wrong))
-    return None if number is None else {"jsonrpc": "2.0", "id": number, "result": result}
+    return None if number is None else _result(number, result)
+
+
+def _result(number: str | int, result: Any) -> Answer:
+    return {"jsonrpc": "2.0", "id": number, "result": result}
 
 
 def _error(number: str | int | None, code: int, message: str) -> Answer:

@@ -8,10 +8,12 @@ command. The server implements five methods of https://modelcontextprotocol.io/s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,7 @@ from ebpftop import __version__
 from ebpftop.base.bounds import BUDGET
 from ebpftop.base.errors import UsageError
 from ebpftop.base.inert import quoted
-from ebpftop.base.jsonrpc import METHOD, PARAMS, Wrong, serve
+from ebpftop.base.jsonrpc import METHOD, PARAMS, Work, Wrong, serve
 
 VERSIONS = ("2025-06-18", "2025-03-26", "2024-11-05")  # of the protocol, the newest first
 LONGEST = 60  # maximum seconds that a tool traces
@@ -65,7 +67,7 @@ def mcp(arguments: argparse.Namespace) -> int:
     def answer(method: str, params: dict[str, Any]) -> Any:
         return _answer(method, params, budget)
 
-    serve(sys.stdin.buffer, sys.stdout.buffer, answer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, answer, cancel="notifications/cancelled")
     return 0
 
 
@@ -100,7 +102,7 @@ def _described(name: str, tool: Tool) -> dict[str, Any]:
     }
 
 
-def _called(params: dict[str, Any], budget: float) -> dict[str, Any]:
+def _called(params: dict[str, Any], budget: float) -> Work:
     name, given = params.get("name"), params.get("arguments", {})
     tool = TOOLS.get(name) if isinstance(name, str) else None
     if tool is None:
@@ -111,29 +113,53 @@ def _called(params: dict[str, Any], budget: float) -> dict[str, Any]:
     for key in given:
         if key not in known:
             raise Wrong(PARAMS, f"{name} takes no argument {quoted(key)}: only {', '.join(known) or 'none'}")
-    call = tool.call(given, budget)
-    return _ran(call)
+    return _Running(tool.call(given, budget))
 
 
-def _ran(call: Call) -> dict[str, Any]:
-    """A command's output, or its error message if it failed; the agent receives either."""
-    command = [sys.executable, "-m", "ebpftop", *call.words]
-    # Without a terminal sudo can't ask for a password, and fails.
-    child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        out, err = child.communicate(call.text.encode("utf-8", "replace"), timeout=call.seconds + _PATIENCE)
-    except subprocess.TimeoutExpired:
-        return _content(f"ebpftop {call.words[0]} took more than {call.seconds + _PATIENCE:g} s", failed=True)
-    finally:
-        if child.poll() is None:
-            child.terminate()
-            child.communicate()
-    told = err.decode("utf-8", "replace").strip()
-    if child.returncode not in call.answers or (child.returncode and not out):
-        return _content(told or f"ebpftop {call.words[0]} exited with status {child.returncode}", failed=True)
-    return _content(out.decode("utf-8", "replace"), told)
+class _Running(Work):
+    """A command. Its result is its output, or its error message if it failed; the agent receives either."""
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._starting = call, threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def do(self) -> dict[str, Any]:
+        call = self._call
+        with self._starting:
+            if self._stopped:
+                return {}
+            # Without a terminal sudo can't ask for a password, and fails.
+            self._child = child = subprocess.Popen(
+                [sys.executable, "-m", "ebpftop", *call.words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        try:
+            out, err = child.communicate(call.text.encode("utf-8", "replace"), timeout=call.seconds + _PATIENCE)
+        except subprocess.TimeoutExpired:
+            return _content(f"ebpftop {call.words[0]} took more than {call.seconds + _PATIENCE:g} s", failed=True)
+        finally:
+            if child.poll() is None:
+                _end(child)
+                child.communicate()
+        told = err.decode("utf-8", "replace").strip()
+        if child.returncode not in call.answers or (child.returncode and not out):
+            return _content(told or f"ebpftop {call.words[0]} exited with status {child.returncode}", failed=True)
+        return _content(out.decode("utf-8", "replace"), told)
+
+    def stop(self) -> None:
+        with self._starting:
+            self._stopped = True
+            if self._child is not None:
+                _end(self._child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(PermissionError):  # it is sudo, and ends after its seconds
+        child.terminate()
 
 
 def _content(text: str, told: str = "", *, failed: bool = False) -> dict[str, Any]:

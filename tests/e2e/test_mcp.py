@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import psutil
 import pytest
 
-from ebpftop.base.jsonrpc import LONGEST, METHOD, PARAMS, PARSE, REQUEST
+from ebpftop.base.jsonrpc import BUSY, LONGEST, METHOD, MOST, PARAMS, PARSE, REQUEST
+from ebpftop.commands.mcp import LONGEST as LONGEST_CALL
 from ebpftop.commands.mcp import OUTPUT, VERSIONS
 from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpftop
 from tests.support.probes import SOURCE, write_probe
-from tests.support.processes import SLOWER
+from tests.support.processes import SLOWER, alive, eventually
 from tests.support.schemas import check
 
 TAPE = CHECKOUT / "tests" / "incidents" / "missing-file.tape"
@@ -139,6 +141,72 @@ def test_run_traces_within_its_seconds() -> None:
     for line in result["content"][0]["text"].splitlines():
         check("run", json.loads(line))
     assert json.loads(line)["views"]["created"]["rows"] == []
+
+
+class Agent:
+    """One that talks to it line by line."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT, bufsize=0
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.process:
+            self.process.kill()
+
+    def send(self, *lines: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n".join(lines) + b"\n")
+
+    def told(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def running(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def trace_for_a_minute(number: object) -> bytes:
+    return asked(number, "tools/call", name="run", arguments={"probe": "pidpersec", "seconds": LONGEST_CALL})
+
+
+def cancelled(number: object) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}}).encode()
+
+
+@pytest.mark.bpf
+def test_while_it_traces_it_answers_and_a_cancelled_trace_ends_without_an_answer() -> None:
+    with Agent() as agent:
+        agent.send(trace_for_a_minute(1), trace_for_a_minute("1"))
+        eventually(lambda: len(agent.running()) >= 3, "it traces")  # the command, and its collector
+        agent.send(asked(2, "ping"), cancelled("1"), cancelled(7), cancelled(None), cancelled([1]))
+        assert agent.told() == {"jsonrpc": "2.0", "id": 2, "result": {}}
+        tracing = agent.running()
+        agent.send(cancelled(1))
+        eventually(lambda: not any(map(alive, tracing)), "the trace has ended")
+        agent.send(asked(3, "tools/call", name="show", arguments={"probe": "runqlat"}))
+        assert agent.told()["id"] == 3
+
+
+@pytest.mark.bpf
+def test_too_many_calls_at_once_are_refused_and_its_end_ends_them() -> None:
+    with Agent() as agent:
+        agent.send(*map(trace_for_a_minute, range(MOST + 2)))
+        assert agent.told() == {
+            "jsonrpc": "2.0",
+            "id": MOST + 1,
+            "error": {"code": BUSY, "message": f"{MOST} requests wait already"},
+        }
+        eventually(lambda: len(agent.running()) >= 3, "it traces")
+        tracing = agent.running()
+        agent.process.terminate()
+        assert agent.process.wait(30 * SLOWER) == 0
+        assert not any(map(alive, tracing))
 
 
 @pytest.mark.parametrize(
