@@ -5,12 +5,14 @@ seconds.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
 CONNECTIONS = 16  # simultaneous; one more closes the oldest that has not sent a request
 PATIENCE = 10.0  # seconds for receiving a request, and for sending a response
 _HEAD = 8192  # bytes of a request
+_AUTHORITY = re.compile(r"^https?://[^/?]*", re.IGNORECASE)  # which a server must accept: RFC 9112, section 3.2.2
 _PAGE = b"ebpftop: metrics are at /metrics\n"
 
 
@@ -74,8 +76,8 @@ class Server:
         bare = method == "HEAD"
         if method not in ("GET", "HEAD"):
             return _response("405 Method Not Allowed", b"", "text/plain", bare)
-        path = target.partition("?")[0]
-        if path == "/":
+        path = _AUTHORITY.sub("", target).partition("?")[0]
+        if path in ("", "/"):
             return _response("200 OK", _PAGE, "text/plain", bare)
         if path != "/metrics":
             return _response("404 Not Found", _PAGE, "text/plain", bare)

@@ -210,7 +210,8 @@ async def test_a_scrape() -> None:
         assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Length: 4\r\n")
         assert body == b"x 1\n"
         assert (await asked(port, b"HEAD /metrics HTTP/1.0\r\n\r\n"))[1] == b""
-        assert (await asked(port, b"GET /metrics?x=1 HTTP/1.0\r\n\r\n"))[1] == b"x 1\n"
+        for target in (b"/metrics?x=1", b"http://host:1/metrics", b"HTTP://[::1]:1/metrics?x=/"):
+            assert (await asked(port, b"GET " + target + b" HTTP/1.1\r\n\r\n"))[1] == b"x 1\n"
 
 
 @pytest.mark.parametrize(
@@ -221,9 +222,11 @@ async def test_a_scrape() -> None:
         (b"GET /metrics\r\n\r\n", b"400"),
         (b"\xff\x00 \r\n\r\n", b"400"),
         (b"GET /../../etc/passwd HTTP/1.1\r\n\r\n", b"404"),
+        (b"GET http://host HTTP/1.1\r\n\r\n", b"200"),
+        (b"GET ftp://host/metrics HTTP/1.1\r\n\r\n", b"404"),
     ],
 )
-async def test_what_is_no_scrape_is_refused(request_: bytes, status: bytes) -> None:
+async def test_what_is_no_scrape_gets_no_numbers(request_: bytes, status: bytes) -> None:
     async with served() as port:
         head, _ = await asked(port, request_)
         assert head.split()[1] == status
