@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from typing import BinaryIO, Literal, Protocol, TextIO, cast
 
 from ebpftop.base import bounds
@@ -26,6 +27,7 @@ from ebpftop.frames.messages import (
     Detaching,
     Load,
     Loaded,
+    Loading,
     Mark,
     Notice,
     Refused,
@@ -43,6 +45,7 @@ from ebpftop.model.watching import Watching
 
 Format = Literal["text", "json", "csv", "folded", "speedscope", "pprof", "perfetto"]
 DONE, FAILED, USAGE = 0, 1, 2  # exit codes
+_QUIETLY = 10.0  # seconds that a load may take before it is said where it is
 _SAMPLES = 64 << 20  # bytes of single samples in a trace; beyond that, the oldest are dropped
 
 
@@ -103,10 +106,19 @@ async def run(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a stream's encoding may lack characters of process names
     reporter = Reporter(writer(format, out, err, raw=raw), err, watching)
+    late: float | None = time.monotonic() + _QUIETLY
+    stage = "queued"
     try:
         with Mailbox(lambda text: reporter.take(marked(text, "outside"))):
             async for frame in attached(source, [load], duration=duration, stop=stop):
                 reporter.take(frame)
+                if isinstance(frame, Loading):
+                    stage = frame.stage
+                elif reporter.ran or stop.is_set():
+                    late = None
+                elif late is not None and time.monotonic() > late:
+                    print(f"ebpftop: {load.probe} is still loading ({stage}); Ctrl-C stops", file=err, flush=True)
+                    late = None
     except (SourceEnded, BadFrame) as error:
         reporter.finish()
         print(f"ebpftop: {inert(str(error))}", file=err)

@@ -40,10 +40,14 @@ def is_reading(term: BarePty) -> bool:
 
 @pytest.mark.parametrize("name", ["device", "cgroup"])
 def test_a_parameter_that_can_not_be_looked_up_does_not_hold_up_the_end(hung: Path, tmp_path: Path, name: str) -> None:
-    patch = f"from ebpftop.kernel import mounts; from pathlib import Path; mounts.cgroups = lambda: Path({str(hung)!r})"
+    patch = (
+        f"from ebpftop.kernel import mounts; from pathlib import Path; mounts.cgroups = lambda: Path({str(hung)!r})\n"
+        "from ebpftop.export import headless; headless._QUIETLY = 0.5"
+    )
     probe, value = {"device": ("biolatency", f"{hung}/disk"), "cgroup": ("runqlat", "one")}[name]
     with bare_pty(with_patch(tmp_path, patch, "run", probe, "--param", f"{name}={value}")) as term:
         eventually(lambda: {"loader", "run"} <= children(term.process.pid).keys(), "the look-up and the consumer began")
+        term.wait_for(f"{probe} is still loading (queued); Ctrl-C stops")
         processes = children(term.process.pid)
         term.process.terminate()
         assert term.process.wait(20) in (1, 128 + signal.SIGTERM)
