@@ -42,18 +42,27 @@ class Work(ABC):
         """
 
 
-def serve(lines: BinaryIO, out: BinaryIO, answer: Callable[[str, dict[str, Any]], Any], cancel: str = "") -> None:
-    """Answer requests until the end of input. answer: maps a method and its parameters to a result or to `Work`; raises
-    `Wrong`. cancel: the method of the notification whose `requestId` names a request that needs no answer any more.
+def serve(
+    lines: BinaryIO,
+    write: Callable[[bytes], int],
+    answer: Callable[[str, dict[str, Any]], Any],
+    cancel: str = "",
+) -> None:
+    """Answer requests until the end of input.
+
+    write: writes as much as there is room for, and returns how many bytes. answer: maps a method and its parameters to
+    a result or to `Work`; raises `Wrong`. cancel: the method of the notification whose `requestId` names a request that
+    needs no answer any more.
     """
     writing = threading.Lock()
 
-    def write(reply: Answer) -> None:
+    def reply(said: Answer) -> None:
+        rest = json.dumps(said, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         with writing:
-            out.write(json.dumps(reply, allow_nan=False, separators=(",", ":")).encode() + b"\n")
-            out.flush()
+            while rest:
+                rest = rest[write(rest) :]
 
-    works = _Works(write)
+    works = _Works(reply)
 
     def begun(method: str, params: dict[str, Any]) -> Any:
         if cancel and method == cancel:
@@ -64,9 +73,9 @@ def serve(lines: BinaryIO, out: BinaryIO, answer: Callable[[str, dict[str, Any]]
         while line := lines.readline(LONGEST + 1):
             if len(line) > LONGEST and not line.endswith(b"\n"):
                 _skip(lines)
-                write(_error(None, REQUEST, f"a line is longer than {LONGEST} bytes"))
-            elif reply := _reply(line, begun, works):
-                write(reply)
+                reply(_error(None, REQUEST, f"a line is longer than {LONGEST} bytes"))
+            elif said := _reply(line, begun, works):
+                reply(said)
         works.finish()
     finally:
         works.stop()
@@ -77,13 +86,14 @@ class _Asked:
     number: str | int
     work: Work
     cancelled: bool = False
+    done: bool = False
 
 
 class _Works:
     """Works for requests, one after the other, in a thread of its own."""
 
-    def __init__(self, write: Callable[[Answer], None]) -> None:
-        self._write = write
+    def __init__(self, reply: Callable[[Answer], None]) -> None:
+        self._reply = reply
         self._changed = threading.Condition()
         self._asked: deque[_Asked] = deque()  # the first one is being worked for
         self._thread: threading.Thread | None = None
@@ -98,7 +108,7 @@ class _Works:
             self._asked.append(_Asked(number, work))
             self._changed.notify()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run)
+            self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
     def cancel(self, number: object) -> None:
@@ -120,15 +130,14 @@ class _Works:
             raise self._failed
 
     def stop(self) -> None:
-        """Cancel all work and wait for its end."""
+        """Cancel all work and wait for its end, but not until the peer has read the last answer."""
         with self._changed:
-            self._ending = True
-            self._changed.notify()
             for each in self._asked:
                 each.cancelled = True
                 each.work.stop()
-        if self._thread is not None:
-            self._thread.join()
+            current = [*self._asked][:1]
+            self._asked.clear()
+            self._changed.wait_for(lambda: all(each.done for each in current))
 
     def _run(self) -> None:
         while True:
@@ -137,23 +146,25 @@ class _Works:
                 if not self._asked:
                     return
                 asked = self._asked[0]
-            try:
-                self._do(asked)
-            except Exception as error:
-                self._failed = self._failed or error
+            said = None if asked.cancelled else self._answer(asked)
             with self._changed:
-                self._asked.popleft()
+                asked.done = True
+                self._changed.notify()
+            try:
+                if said is not None and not asked.cancelled:
+                    self._reply(said)
+            except OSError as error:  # the peer has gone
+                self._failed = error
+            with self._changed:
+                if self._asked:  # it isn't being stopped
+                    self._asked.popleft()
 
-    def _do(self, asked: _Asked) -> None:
-        if asked.cancelled:
-            return
+    def _answer(self, asked: _Asked) -> Answer:
         try:
-            reply = _result(asked.number, asked.work.do())
+            return _result(asked.number, asked.work.do())
         except Exception as error:
-            reply = _error(asked.number, INTERNAL, f"failed: {type(error).__name__}")
             self._failed = error
-        if not asked.cancelled:
-            self._write(reply)
+            return _error(asked.number, INTERNAL, f"failed: {type(error).__name__}")
 
 
 def _skip(lines: BinaryIO) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ebpftop import __version__
@@ -67,7 +69,7 @@ def mcp(arguments: argparse.Namespace) -> int:
     def answer(method: str, params: dict[str, Any]) -> Any:
         return _answer(method, params, budget)
 
-    serve(sys.stdin.buffer, sys.stdout.buffer, answer, cancel="notifications/cancelled")
+    serve(sys.stdin.buffer, partial(os.write, sys.stdout.fileno()), answer, cancel="notifications/cancelled")
     return 0
 
 

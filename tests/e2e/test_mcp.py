@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -207,6 +210,23 @@ def test_too_many_calls_at_once_are_refused_and_its_end_ends_them() -> None:
         agent.process.terminate()
         assert agent.process.wait(30 * SLOWER) == 0
         assert not any(map(alive, tracing))
+
+
+def test_it_ends_though_nobody_reads_its_answers() -> None:
+    with Agent() as agent:
+        agent.send(*(asked(number, "tools/call", name="show", arguments={"probe": "profile"}) for number in range(9)))
+        eventually(lambda: waiting(agent) > FULL, "the pipe is full")
+        agent.process.terminate()
+        assert agent.process.wait(30 * SLOWER) == 0
+
+
+FULL = (1 << 16) - 8192  # bytes: of a pipe's 16 pages two may not be filled
+
+
+def waiting(agent: Agent) -> int:
+    """Bytes of its answers that nobody has read."""
+    assert agent.process.stdout is not None
+    return struct.unpack("i", fcntl.ioctl(agent.process.stdout, termios.FIONREAD, b"\0" * 4))[0]
 
 
 @pytest.mark.parametrize(

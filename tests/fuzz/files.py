@@ -63,7 +63,7 @@ def read_last(data: bytes) -> None:
 def read_agent(data: bytes) -> None:
     """Every line is answered by one of JSON, or not at all. Nothing is run: what would be is returned."""
     out = io.BytesIO()
-    jsonrpc.serve(io.BytesIO(data), out, _answer)
+    jsonrpc.serve(io.BytesIO(data), out.write, _answer)
     for line in out.getvalue().splitlines():
         json.loads(line)
 
