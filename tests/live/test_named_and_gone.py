@@ -10,9 +10,9 @@ import pytest
 
 from ebpftop.frames.messages import Notice
 from tests.support import cgroups
-from tests.support.tracing import Tracing, trace
+from tests.support.tracing import Tracing, any_kernel, trace
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 TRIES = 50  # others fork meanwhile
