@@ -118,12 +118,12 @@ def test_a_slow_terminal_says_of_when_it_is_and_takes_keys() -> None:
 def test_a_terminal_that_stood_still_shows_the_present_at_once() -> None:
     with counting() as (term, counter):
         before = term.taken
-        for _ in range(10):
+        for _ in range(8):
             counter.work()
             time.sleep(1)
         flowing = term.taken - before
         term.rate = 0
-        for _ in range(20):
+        for _ in range(12):
             counter.work()
             time.sleep(1)
         before = term.taken

@@ -20,10 +20,10 @@ from tests.support.workloads import Worker
 pytestmark = pytest.mark.bpf
 
 PROBES = [
-    ("cpu/futexlat", {}),
-    ("cpu/offcputime", {}),
-    ("cpu/wakeuptime", {}),
-    ("application/syslatency", {"syscall": "futex"}),
+    pytest.param("cpu/futexlat", {}, id="cpu/futexlat"),
+    pytest.param("cpu/offcputime", {}, id="cpu/offcputime", marks=any_kernel),
+    pytest.param("cpu/wakeuptime", {}, id="cpu/wakeuptime", marks=any_kernel),
+    pytest.param("application/syslatency", {"syscall": "futex"}, id="application/syslatency", marks=any_kernel),
 ]
 
 
@@ -58,7 +58,7 @@ def place(read: Threads, lock: HeldLock) -> Place:
     return found[0]
 
 
-@pytest.mark.parametrize(("probe", "params"), PROBES, ids=[name for name, _ in PROBES])
+@pytest.mark.parametrize(("probe", "params"), PROBES)
 def test_threads_that_wait_for_a_lock_that_is_never_given_back(
     probe: str, params: dict[str, str], tmp_path: Path
 ) -> None:
@@ -99,17 +99,19 @@ def test_waits_that_began_before_the_probe_was_attached_are_not_guessed(tmp_path
             assert since(reading(traced), lock) == []
 
 
-BUSY = {
-    "user code": "def work():\n    while True: pass",
-    "a system call": """
+IN_USER_CODE = "def work():\n    while True: pass"
+IN_A_CALL = """
 zeros, memory = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 24)
 def work():
     while True: os.readv(zeros, [memory])
-""",
-}
+"""
+BUSY = [
+    pytest.param(IN_USER_CODE, id="user code"),
+    pytest.param(IN_A_CALL, id="a system call", marks=any_kernel),
+]
 
 
-@pytest.mark.parametrize("busy", BUSY.values(), ids=BUSY)
+@pytest.mark.parametrize("busy", BUSY)
 def test_who_woke_a_thread_last_is_known_and_no_interrupt_is_taken_for_somebody(busy: str, tmp_path: Path) -> None:
     """Timers wake the threads last, and come upon others; the last thread to be done wakes the main one."""
     with contextlib.ExitStack() as stack:

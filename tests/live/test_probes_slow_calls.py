@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tracing import counted, trace, variant_of
+from tests.support.tracing import any_kernel, counted, trace, variant_of
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -33,6 +33,7 @@ def work():
 """
 
 
+@any_kernel
 @pytest.mark.needs("uprobe")
 def test_slow_calls_of_a_librarys_function_with_arguments_result_and_callers(tmp_path: Path) -> None:
     library, source = tmp_path / "mine.so", tmp_path / "mine.c"
