@@ -5,6 +5,8 @@ The number stays in the programs when what it names is gone; then the kernel may
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -40,8 +42,11 @@ class _Process:
         (self._number,) = census.numbers(np.array([pid], "<u4")).tolist()
         living = census.alive(self._number)
         self._comm, self._ended = inert(living.comm) if living else "the process", False
+        self._hidden = living is None and _exists(pid)  # by /proc's option hidepid
 
     def look(self) -> str:
+        if self._hidden:
+            return ""
         now = self._census.living(self._pid)
         if now is None:
             said = "" if self._ended else f"{self._name}: {self._comm} has ended"
@@ -52,6 +57,14 @@ class _Process:
             self._number, self._comm = now.id, inert(now.comm)
         self._ended = now is None
         return said
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
 
 
 class _Place:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ebpftop.collector import subjects as module
@@ -49,6 +51,12 @@ def test_a_process_ends_and_its_pid_is_given_away_twice(census: Census) -> None:
 def test_a_process_that_ended_while_its_probe_was_loaded(census: Census) -> None:
     (it,) = given(census, pid=str(NOBODY))
     assert [it.look(), it.look()] == [f"pid={NOBODY}: the process has ended", ""]
+
+
+def test_nothing_is_said_of_a_process_that_is_hidden(census: Census, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census._facts, "of", lambda pids: [None for _ in pids])
+    (it,) = given(census, pid=str(os.getppid()))
+    assert it.look() == ""
 
 
 class Numbers:
