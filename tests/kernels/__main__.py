@@ -12,16 +12,17 @@ import os
 import platform
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from ebpftop.catalog.folders import read_catalog
 from tests.kernels import matrix
-from tests.kernels.guest import Guest, counts
+from tests.kernels.guest import FOLDER, Guest, counts
 from tests.kernels.images import image
 from tests.kernels.matrix import seen
-from tests.support.held import place
+from tests.support.held import CHECKOUT, place
 
 VERSIONS = ("6.1", "6.12")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebpftop" / "kernels"
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     rest = [argument for argument in arguments if argument not in versions]
     images = [image(version, CACHE) for version in versions or VERSIONS]
     guests: list[Guest] = []
+    _compile_tests()
     try:
         for each in images:
             guests.append(Guest(each, rest))
@@ -44,6 +46,13 @@ def main(arguments: list[str]) -> int:
         for guest in guests:
             guest.end()
     return report(guests, rest)
+
+
+def _compile_tests() -> None:
+    """Leave the tests as bytecode, so that no guest has to compile them in emulation."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", FOLDER]
+    subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
 def report(guests: list[Guest], rest: list[str]) -> int:
