@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from ebpftop.base.inert import inert
+from ebpftop.catalog import params
 from ebpftop.collector.census import Census
 from ebpftop.frames.messages import ProbeInfo
 from ebpftop.kernel import cgroups, devices
@@ -29,7 +30,7 @@ def subjects(probe: ProbeInfo, given: Mapping[str, str], census: Census) -> Iter
         if text := given.get(param.name):
             match param.type:
                 case "pid":
-                    yield _Process(param.name, int(text), census)
+                    yield _Process(param.name, params.number(text), census)
                 case "cgroup":
                     yield _Place(param.name, text, cgroups.identifier)
                 case "device":  # through sysfs: another folder may be on a file system that doesn't answer
@@ -51,10 +52,8 @@ class _Process:
         if now is None:
             said = "" if self._ended else f"{self._name}: {self._comm} has ended"
         else:
-            said = (
-                "" if now.id == self._number else f"{self._name}: another process has this pid now, {inert(now.comm)}"
-            )
-            self._number, self._comm = now.id, inert(now.comm)
+            other, self._number, self._comm = now.id != self._number, now.id, inert(now.comm)
+            said = f"{self._name}: another process has this pid now, {self._comm}" if other else ""
         self._ended = now is None
         return said
 

@@ -49,7 +49,7 @@ def test_a_process_ends_and_its_pid_is_given_away_twice(census: Census) -> None:
 
 
 def test_a_process_that_ended_while_its_probe_was_loaded(census: Census) -> None:
-    (it,) = given(census, pid=str(NOBODY))
+    (it,) = given(census, pid=hex(NOBODY))
     assert [it.look(), it.look()] == [f"pid={NOBODY}: the process has ended", ""]
 
 
