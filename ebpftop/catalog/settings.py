@@ -46,8 +46,9 @@ def read_settings(file: Path, owners: Collection[int]) -> Settings:
     top = TomlTable(document, (), document.values, _KEYS)
     folders = []
     for at, text in enumerate(top.texts("folders")):
-        folder = Path(text).expanduser()
+        folder = Path(text)
         try:
+            folder = folder.expanduser()
             why = distrust(folder, owners) if folder.is_absolute() else f"expected an absolute path, not {inert(text)}"
         except (OSError, ValueError, RuntimeError) as error:
             why = f"{inert(text)}: {getattr(error, 'strerror', None) or error}"

@@ -25,6 +25,7 @@ _TASK = struct.Struct("<IIII")
 _MAPPED = struct.Struct("<IIQQQIIQQII")
 _LOST_RECORDS = struct.Struct("<QQ")
 _TIME = struct.Struct("<Q")
+_END, _LONGEST_FILE = 1 << 64, 1 << 63  # no kernel tells of more
 _LEAST = {_MMAP2: _MAPPED.size, _FORK: _TASK.size, _EXIT: _TASK.size, _COMM: 8, _LOST: _LOST_RECORDS.size}
 _IOC_ENABLE, _IOC_DISABLE = 0x2400, 0x2401
 
@@ -134,7 +135,9 @@ class MemoryEvents:
             if after - body < _LEAST.get(kind, 0):
                 continue
             if kind == _MMAP2:
-                yield _mapped(content, body, after, time)
+                mapped = _mapped(content, body, after, time)
+                if mapped.end <= _END and mapped.offset + mapped.end - mapped.start <= _LONGEST_FILE:
+                    yield mapped
             elif kind in (_FORK, _EXIT):
                 tgid, parent, thread, _ = _TASK.unpack_from(content, body)
                 if kind == _FORK and tgid != parent:

@@ -195,6 +195,7 @@ async def test_r_records_the_minutes_in_memory(stage: Open, tmp_path: Path) -> N
         ("1", "there", "exists already"),
         ("1", "no/such/a.tape", "No such file or directory"),
         ("1", "link", "exists already"),
+        ("1", "~nobody-has-it/a.tape", "home directory"),
     ],
 )
 async def test_what_can_not_be_recorded_is_said_in_the_form(
@@ -204,7 +205,7 @@ async def test_what_can_not_be_recorded_is_said_in_the_form(
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     async with stage(options=CALLS, size=(160, 40)) as on:
         await on.play(PEOPLE, calls(0, {1: 5}))
-        await recording(on, tmp_path / name, *minutes)
+        await recording(on, Path(name) if name.startswith("~") else tmp_path / name, *minutes)
         screen = on.app.screen
         assert isinstance(screen, RecordForm)
         assert why in str(screen.error.content)

@@ -115,9 +115,10 @@ class RecordForm(Dialog[None]):
             return
         try:
             self._keeping.record(Path(self.file.value).expanduser(), seconds)
-        except (OSError, TapeExists) as error:
-            text = error.strerror if isinstance(error, OSError) else f"{inert(self.file.value)} exists already"
-            self._refuse(text or str(error), self.file)
+        except TapeExists:
+            self._refuse(f"{self.file.value} exists already", self.file)
+        except (OSError, RuntimeError) as error:  # the second: nobody has a home of that name
+            self._refuse(getattr(error, "strerror", None) or str(error), self.file)
         else:
             self.dismiss()
 
