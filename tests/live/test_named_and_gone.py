@@ -23,10 +23,12 @@ def warnings(traced: Tracing) -> list[str]:
 
 
 def with_pid(pid: int) -> subprocess.Popen[bytes]:
-    """A process that has a pid which is free."""
+    """A process that has a pid which is free. All others go on with pids that were not used for long."""
     for _ in range(TRIES):
+        last = LAST_PID.read_text()
         LAST_PID.write_text(str(pid - 1))
         process = subprocess.Popen(["sleep", "600"])
+        LAST_PID.write_text(last)
         if process.pid == pid:
             return process
         process.kill()
