@@ -6,7 +6,7 @@ that has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ebpftop.base.inert import inert, quoted
@@ -100,21 +100,17 @@ class Groups:
             said = f"no process {number}; it has {listed or 'none'}{', …' * (len(inner) > _TOLD)}"
         raise UnknownPlace("pid", f"{quoted(place)} has {said}")
 
-    def limit(self, run: AttachedProbe, found: Found | None, told: Callable[[str], None]) -> None:
+    def limit(self, run: AttachedProbe, found: Found | None) -> None:
         """Limit a run to the selection. Raises `OSError`."""
         if found is not None and run.groups is not None:
             groups = dict(self._cgroups.existing())[found.hierarchy]  # there may be others by now
-            run.limit = GroupFilter(found._replace(groups=groups), run.groups, told)
+            run.limit = GroupFilter(found._replace(groups=groups), run.groups)
+            run.subjects.append(run.limit)
 
     def renamed(self) -> None:
         """Containers have new names."""
         for each in self._limits():
             each.renamed()
-
-    def look(self) -> None:
-        """Check that all of them still exist."""
-        for each in self._limits():
-            each.look()
 
     def _began(self, number: int, hierarchy: int, path: str) -> None:
         for each in self._limits():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +30,11 @@ class Found(NamedTuple):
 
 
 class GroupFilter:
-    """The groups of one run. fd: of its map; the caller keeps it. told: called with a line when none of them exists any
-    more, and when one exists again. Raises `OSError`.
-    """
+    """The groups of one run, a `Subject`. fd: of its map; the caller keeps it. Raises `OSError`."""
 
-    def __init__(self, found: Found, fd: int, told: Callable[[str], None]) -> None:
+    def __init__(self, found: Found, fd: int) -> None:
         self._selector, self._hierarchy, self._root, self._fd = found.selector, found.hierarchy, found.root, fd
-        self._told, self._gone = told, False
+        self._gone = False
         self._paths: dict[int, str] = {}
         self._unnamed: dict[int, str] = {}
         self._update(0, _subsystem(found.hierarchy))
@@ -57,12 +54,13 @@ class GroupFilter:
             if self._take(number, path):
                 del self._unnamed[number]
 
-    def look(self) -> None:
-        """Check that they still exist."""
+    def look(self) -> str:
+        """A line when none of them exists any more, and when one exists again; otherwise ""."""
         gone = not any(self._exists(number, path) for number, path in reversed(self._paths.items()))
-        if gone != self._gone:
-            self._gone = gone
-            self._told(f"{self._selector} {'is gone: counting resumes when it is back' if gone else 'is back'}")
+        if gone == self._gone:
+            return ""
+        self._gone = gone
+        return f"{self._selector} {'is gone: counting resumes when it is back' if gone else 'is back'}"
 
     def _take(self, number: int, path: str) -> bool:
         """Add a group if it is selected, unless one above it has been added. Returns whether it is selected."""

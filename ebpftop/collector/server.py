@@ -325,7 +325,7 @@ class Server:
         run.rate_limit = budgets.Limit.of(pending.probe.params, run.given)
         run.subjects = [*subjects(pending.probe, pending.given, self._census)]
         try:
-            self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
+            self._groups.limit(run, pending.found)
         except OSError as error:
             self._runs.detaching.begin(number, run.attachments)
             run.close()
@@ -361,7 +361,6 @@ class Server:
         self._loads.tick()
         self._codes.tick(now)
         if with_host:
-            self._groups.look()
             changed = (subject.look() for run in self._runs.attached.values() for subject in run.subjects)
             for line in dict.fromkeys(filter(None, changed)):
                 self._warn(line)

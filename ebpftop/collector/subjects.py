@@ -1,4 +1,5 @@
-"""What parameters name, and programs compare by number: a process, a cgroup, a device.
+"""What parameters name, and programs compare by number: a process, a cgroup, a device. (`limit` has the cgroups of a
+container, a pod and a unit.)
 
 The number stays in the programs when what it names is gone; then the kernel may give a pid to another process.
 """

@@ -132,7 +132,7 @@ def test_a_unit_that_is_started_again_is_counted_again(root: Path) -> None:
         old = it.stat().st_ino
         first.close()
         assert not it.exists()
-        said = "cpu/execsnoop: unit=ebpftop-test-backup.service is "
+        said = "unit=ebpftop-test-backup.service is "
         traced.until(lambda: _warnings(traced) == [f"{said}gone: counting resumes when it is back"], "that is told")
         with groups(UNIT) as (it,):
             assert it.stat().st_ino != old
