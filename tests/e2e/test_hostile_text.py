@@ -244,7 +244,7 @@ def for_agents(tape: Path) -> str:
              for name, given in asked]  # fmt: skip
     out = io.BytesIO()
     lines = "".join(json.dumps(each) + "\n" for each in calls)
-    jsonrpc.serve(io.BytesIO(lines.encode()), out, lambda method, params: mcp._answer(method, params, 25.0))
+    jsonrpc.serve(io.BytesIO(lines.encode()), out.write, lambda method, params: mcp._answer(method, params, 25.0))
     return out.getvalue().decode()
 
 
