@@ -1,7 +1,8 @@
 """`python -m tests`: all tests, in two processes side by side, as those that trace wait most of the time.
 
 One runs what traces (marker `bpf`), in its order, so nothing that is traced or counted has another such test beside it.
-The other runs the rest, and yields where both want a processor. Arguments go to both: `python -m tests -k tape`.
+The other runs the rest, also those that trace but don't mind (marker `beside`), and yields where both want a processor.
+Arguments go to both: `python -m tests -k tape`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-KERNEL = ["tests/live", "tests/e2e", "-m", "bpf"]
-APART = ["tests/ui", "tests/unit", "tests/e2e", "-m", "not bpf"]
+KERNEL = ["tests/live", "tests/e2e", "-m", "bpf and not beside"]
+APART = ["tests/ui", "tests/unit", "tests/e2e", "-m", "not bpf or beside"]
 PYTEST = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "--durations=25"]
 NO_TESTS = 5  # pytest's status where the arguments leave none
 COUNTED = ("passed", "failed", "error", "skipped")

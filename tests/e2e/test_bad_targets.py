@@ -10,7 +10,7 @@ import pytest
 from tests.support.command import complaint, ebpftop
 from tests.support.elf_file import FUNCTION, elf, write
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, pytest.mark.beside]
 
 
 @pytest.mark.needs("uprobe")

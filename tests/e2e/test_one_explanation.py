@@ -25,7 +25,7 @@ from tests.support.script import Script
 from tests.support.tracer import CHECKOUT, PATIENCE, Tracer
 from tests.support.tracing import PROBES, Tracing, any_kernel
 
-pytestmark = [pytest.mark.bpf, any_kernel]
+pytestmark = [pytest.mark.bpf, pytest.mark.beside, any_kernel]
 
 PROGRAMS = CHECKOUT / "tests/unit/verifier/programs"
 CHOSEN = (

@@ -17,7 +17,7 @@ from tests.support.command import COMMAND
 from tests.support.slow_terminal import FAST, SlowTerminal, slow_terminal
 from tests.support.workloads import Worker
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, pytest.mark.beside]
 
 NAME = f"slow{os.getpid()}"
 FIRST, EACH = 10_000, 100

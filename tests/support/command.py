@@ -38,8 +38,8 @@ def ebpftop(*arguments: object, before: Sequence[str] = (), environment: Mapping
 
 
 def complaint(done: Done, status: int) -> str:
-    """The single line it printed before exiting with this status."""
+    """The single line it printed before exiting with this status, besides what it says when loading takes long."""
     assert done.returncode == status, done.stdout + done.stderr
-    (line,) = done.stderr.splitlines()
+    (line,) = (each for each in done.stderr.splitlines() if "; Ctrl-C stops" not in each)
     assert line.startswith("ebpftop: ")
     return line.removeprefix("ebpftop: ")
