@@ -15,10 +15,9 @@ import numpy as np
 from ebpftop.collector.callstacks import StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
-from ebpftop.collector.displayed import DisplayedMap, Rows
+from ebpftop.collector.displayed import DisplayedMap, Rows, take
 from ebpftop.collector.functions import Functions
-from ebpftop.collector.layout import opaque
-from ebpftop.collector.portions import Portions, Reading, some, values_at
+from ebpftop.collector.portions import Reading, some, values_at
 from ebpftop.frames.columns import Array
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import Columns, ViewInfo
@@ -41,8 +40,6 @@ class CodeRows(DisplayedMap):
     ) -> None:
         super().__init__(fd, layout, views, census, context, stacks)
         self.stacks, self._functions, self._by = stacks, functions, process
-        self._portions = Portions(self._gauges)
-        self._reading: Reading = (np.empty(0), {})  # as it is in the map
         self._sure: Reading | None = None  # one of which it is known what ran
         self._asked: Reading | None = None
         self._either: tuple[Array, Rows] | None = None  # keys, and their rows until the next look
@@ -57,7 +54,7 @@ class CodeRows(DisplayedMap):
         self._set_dead_aside(self._by)
         self._sure, self._asked = self._reading, None  # what was shown is not taken back
         rows = self._with_kept(self._read)
-        return self._packed(_take(rows, some(self._values(rows))))
+        return self._packed(take(rows, self._counted(rows)))
 
     def asked(self) -> None:
         """A lookup of the code in the last reading has begun."""
@@ -73,7 +70,7 @@ class CodeRows(DisplayedMap):
         at = np.flatnonzero(np.isin(self._read[STACK], list(renewed)))
         if not len(at):
             return
-        keys, rows = self._keys[at], _take(self._read, at)
+        keys, rows = self._keys[at], take(self._read, at)
         read = values_at(keys, self._reading)
         sure = values_at(keys, self._sure) if self._sure else {}
         either = np.array([renewed[number] or 0 for number in rows[STACK].tolist()], "<u4")
@@ -89,7 +86,7 @@ class CodeRows(DisplayedMap):
         for name, array in rows.items():
             self._read[name] = self._read[name].copy()
             self._read[name][at] = array
-        self._either = keys[either > 0], _take(rows, either > 0)
+        self._either = keys[either > 0], take(rows, either > 0)
 
     # ---------------------------------------------------------------- a look
 
@@ -98,10 +95,8 @@ class CodeRows(DisplayedMap):
         self._key_fields = [*(name for name in self._key_fields if name not in self._stack_fields), STACK]
         read = self._values(rows)
         self._settle((keys, read))
-        self._set_former_processes_aside(keys, rows[self._by])
-        self._reading = keys, read
-        rows |= self._portions.remaining(keys, read)
-        counted = some(self._values(rows))
+        self._leave_to_former(keys, rows)
+        counted = self._counted(rows)
         self._former = stacks.of(self._other_programs(rows[self._by], read))
         rows[STACK] = np.zeros(len(keys), "<u4")
         if counted.any():
@@ -117,19 +112,9 @@ class CodeRows(DisplayedMap):
         self._either = None
         read = values_at(keys, reading)
         there = some(read)
-        keys, rows, read = keys[there], _take(rows, there), _take(read, there)
+        keys, rows, read = keys[there], take(rows, there), take(read, there)
         self._keep({**rows, **self._portions.remaining(keys, read)})
         self._portions.take(keys, read)
-
-    def _set_former_processes_aside(self, keys: Array, identities: Array) -> None:
-        """A process may have the pid, and so the keys, of one that ended since the last look."""
-        before = self._read.get(self._by)
-        if before is None or not set(np.unique(identities).tolist()) - set(np.unique(before).tolist()):
-            return
-        _, now, then = np.intersect1d(opaque(keys), opaque(self._keys), return_indices=True)
-        then = then[identities[now] != before[then]]
-        self._keep(_take(self._read, then))
-        self._portions.take(self._keys[then], values_at(self._keys[then], self._reading))
 
     def _other_programs(self, identities: Array, read: Rows) -> set[int]:
         """Processes that have executed another program since the last look. Reports those whose code ran."""
@@ -148,19 +133,3 @@ class CodeRows(DisplayedMap):
                 programs = now
             self._ran[number] = count, programs
         return others
-
-    def _values(self, rows: Rows) -> Rows:
-        return {name: array for name, array in rows.items() if name not in self._key_fields}
-
-    def _keep(self, rows: Rows) -> None:
-        counted = some(self._values(rows))
-        if counted.any():
-            super()._keep(_take(rows, counted))
-
-    def _delete(self, keys: Array) -> None:
-        super()._delete(keys)
-        self._portions.drop(keys)
-
-
-def _take(rows: Rows, at: Array) -> Rows:
-    return {name: array[at] for name, array in rows.items()}

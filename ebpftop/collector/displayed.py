@@ -4,6 +4,9 @@ Values are cumulative. One reading after a process has ended, its keys are delet
 map doesn't fill up. Their last values are kept here. Beyond `KEPT` rows the oldest are folded into one identity, so
 every sum stays exact. Rows of threads that ended in a living process are folded into one row with thread number 0 and
 their name.
+
+A new process may get a pid whose keys haven't been deleted yet. The last values read are then those of the former
+process, and what is counted from there on belongs to the new one.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
 from ebpftop.collector.maps import MapReader
+from ebpftop.collector.portions import Portions, Reading, some, values_at
 from ebpftop.collector.thread_ends import ThreadEnds
 from ebpftop.collector.unwound import UnwoundRows
 from ebpftop.frames.columns import Array, pack
@@ -82,6 +86,7 @@ class DisplayedMap:
         self._is_lru, self._is_array = layout.kind in _LRU_KINDS, layout.kind in _ARRAY_KINDS
         self._rename = _renames(layout, views)
         self._gauges = {c.field for view in views if view.map == layout.name for c in view.columns if c.role == "gauge"}
+        self._of_moment = any(view.map == layout.name and view.gauge for view in views)  # nothing belongs to the past
         self._histogram = any(view.map == layout.name and view.show == "histogram" for view in views)
         self._stacks = stacks
         self._stack_fields = stack_fields(views, layout.name)
@@ -91,6 +96,8 @@ class DisplayedMap:
         self._seen: Array | None = None
         self._keys: Array = np.empty(0)
         self._read: Rows = {}
+        self._portions = Portions(self._gauges)
+        self._reading: Reading = (np.empty(0), {})  # as it is in the map
 
     def read(self) -> Columns:
         """The map's rows as columns, including ended processes."""
@@ -101,7 +108,11 @@ class DisplayedMap:
         """The rows of the last look as columns, including ended processes."""
         if self._process:
             self._set_dead_aside(self._process)
-        return self._packed(self._with_kept(self._read))
+        rows = self._read
+        if self._portions:
+            of_counters = {name: array for name, array in rows.items() if name not in self._gauges}
+            rows = take(rows, ~self._portions.among(self._keys) | self._counted(of_counters))
+        return self._packed(self._with_kept(rows))
 
     def _packed(self, rows: Rows) -> Columns:
         return {
@@ -112,19 +123,21 @@ class DisplayedMap:
     def look(self) -> None:
         """Read the map."""
         keys, values = self.reader.read()
-        if self._stacks:
-            keys, values = keys.copy(), values.copy()  # looked at until the next time
+        if self._stacks or self._process:
+            keys, values = keys.copy(), values.copy()  # looked at until the next time, and then compared
         if self._is_lru:
             self._count_evictions(keys)
         rows = self._rows(keys, values)
         if self._histogram or self._is_array:
             filled = np.any([rows[f] != 0 for f in rows if f not in self._key_fields and rows[f].ndim == 1], axis=0)
-            keys, rows = keys[filled], {name: array[filled] for name, array in rows.items()}
+            keys, rows = keys[filled], take(rows, filled)
         if self._process:
             self._census.catch_up()  # whoever is in the map was born before it was read
             rows[self._process] = self._census.numbers(rows[self._process])
         if self._stacks:
             self._merge_stacks(self._stacks, keys, rows)
+        else:
+            self._leave_to_former(keys, rows)
         self._keys, self._read = keys, rows
 
     def held(self) -> set[int]:
@@ -148,6 +161,46 @@ class DisplayedMap:
         user, kernel = (rows.pop(field, None) for field in self._stack_fields)
         rows[STACK] = stacks.merge(rows[self._process] if self._process else None, user, kernel)
         self._key_fields = [*(name for name in self._key_fields if name not in self._stack_fields), STACK]
+        self._leave_to_former(keys, rows)
+
+    # ---------------------------------------------------------------- one pid, two processes
+
+    def _leave_to_former(self, keys: Array, rows: Rows) -> None:
+        """Subtract what belongs to former processes with the same pid."""
+        if self._process not in (keys.dtype.names or ()) or self._of_moment:
+            return
+        read = self._values(rows)
+        self._set_former_aside(self._process, keys, rows[self._process])
+        self._portions.only(keys)
+        self._reading = keys, read
+        rows |= self._portions.remaining(keys, read)
+
+    def _set_former_aside(self, process: str, keys: Array, identities: Array) -> None:
+        """Keep the rows of processes whose keys are another process's now."""
+        before = self._read.get(process)
+        if before is None:
+            return
+        now = np.flatnonzero(~np.isin(identities, before))
+        then = np.flatnonzero(np.isin(self._keys[process], keys[process][now]))
+        if not len(then):
+            return
+        _, at, _ = np.intersect1d(opaque(self._keys[then]), opaque(keys[now]), return_indices=True)
+        then = then[at]
+        self._keep(take(self._read, then))
+        self._portions.take(self._keys[then], values_at(self._keys[then], self._reading))
+
+    def _values(self, rows: Rows) -> Rows:
+        """The values that are numbers."""
+        return {
+            name: array for name, array in rows.items() if array.dtype.kind in "iu" and name not in self._key_fields
+        }
+
+    def _counted(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """A mask of the rows with a number that isn't 0; all, if there are none."""
+        values = self._values(rows)
+        return some(values) if values else np.ones(len(next(iter(rows.values()))), bool)
+
+    # ---------------------------------------------------------------- ended
 
     def _set_dead_aside(self, process: str) -> None:
         """Move the rows of processes that ended since the last time to the kept rows; delete their keys from the
@@ -157,11 +210,14 @@ class DisplayedMap:
         numbers = rows[process]
         dead = self._census.ended(numbers)
         final = dead & np.isin(numbers, self._dying)
+        if final.any() and process in (keys.dtype.names or ()):
+            self._census.catch_up()
+            final[final] = self._census.numbers(keys[process][final]) == numbers[final]  # no new process counts there
         self._dying = np.unique(numbers[dead & ~final])
         if final.any():
-            self._keep({name: array[final] for name, array in rows.items()})
+            self._keep(take(rows, final))
             self._delete(keys[final].copy())
-            self._keys, self._read = keys[~final], {name: array[~final] for name, array in rows.items()}
+            self._keys, self._read = keys[~final], take(rows, ~final)
         if self._thread:
             self._set_threads_aside(process, self._thread)
 
@@ -171,17 +227,18 @@ class DisplayedMap:
         ended = self._ends.among(rows[process], rows[thread])
         if not ended.any():
             return
-        aside = {name: array[ended] for name, array in rows.items()}
+        aside = take(rows, ended)
         aside[thread] = np.zeros_like(aside[thread])
         kept, self._kept = self._kept or {name: array[:0] for name, array in aside.items()}, {}
         unnamed = kept[thread] == 0
         aside = self._summed({name: np.concatenate((kept[name][unnamed], aside[name])) for name in aside})
         self._keep({name: np.concatenate((aside[name], kept[name][~unnamed])) for name in aside})
         self._delete(keys[ended].copy())
-        self._keys, self._read = keys[~ended], {name: array[~ended] for name, array in rows.items()}
+        self._keys, self._read = keys[~ended], take(rows, ~ended)
 
     def _delete(self, keys: Array) -> None:
         self.reader.delete(keys)
+        self._portions.drop(keys)
         if self._seen is not None:
             self._seen = np.setdiff1d(self._seen, opaque(keys))
 
@@ -191,6 +248,10 @@ class DisplayedMap:
         return {name: np.concatenate((array, self._kept[name])) for name, array in rows.items()}
 
     def _keep(self, rows: Rows) -> None:
+        """Keep the rows that count something."""
+        rows = take(rows, self._counted(rows))
+        if not len(next(iter(rows.values()))):
+            return
         if self._kept:
             rows = {name: np.concatenate((self._kept[name], array)) for name, array in rows.items()}
         excess = len(next(iter(rows.values()))) - KEPT
@@ -228,6 +289,11 @@ class DisplayedMap:
         if self._seen is not None:
             self.evicted += len(np.setdiff1d(self._seen, now))
         self._seen = now.copy()
+
+
+def take(rows: Rows, at: Array) -> Rows:
+    """Some of the rows: indices, or a mask."""
+    return {name: array[at] for name, array in rows.items()}
 
 
 def _renames(layout: MapLayout, views: list[ViewInfo]) -> dict[tuple[bool, str], str]:

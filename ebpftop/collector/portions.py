@@ -1,7 +1,8 @@
-"""The counts of a map's keys, divided among the stacks that each key has stood for, one after another.
+"""The counts of a map's keys, divided among what each key has stood for, one after another: processes with the same
+pid, stacks with the same addresses.
 
-The kernel counts by address and never restarts. When other code replaces the old code, the key's count so far is taken;
-the remainder belongs to the new code.
+The kernel counts by number and never restarts. When another process or other code has taken the place of the old one,
+the key's count so far is taken; the remainder belongs to the new one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
+import numpy.typing as npt
 
 from ebpftop.collector.layout import opaque
 from ebpftop.frames.columns import Array
@@ -55,11 +57,23 @@ class Portions:
             self._keys = np.concatenate((self._keys, new))
             self._taken = {name: np.concatenate((array, values[name])) for name, array in self._taken.items()}
 
+    def among(self, keys: Array) -> npt.NDArray[np.bool_]:
+        """A mask of these keys: those of which something has been taken."""
+        return np.zeros(len(keys), bool) if self._keys is None else np.isin(opaque(keys), self._keys)
+
+    def only(self, keys: Array) -> None:
+        """Forget all but these keys; another one that comes back begins at 0."""
+        if self._keys is not None:
+            self._keep(np.isin(self._keys, opaque(keys)))
+
     def drop(self, keys: Array) -> None:
         """Forget keys that are gone from the map."""
         if self._keys is not None:
-            kept = ~np.isin(self._keys, opaque(keys))
-            self._keys, self._taken = self._keys[kept], {name: array[kept] for name, array in self._taken.items()}
+            self._keep(~np.isin(self._keys, opaque(keys)))
+
+    def _keep(self, mask: Array) -> None:
+        if self._keys is not None:
+            self._keys, self._taken = self._keys[mask], {name: array[mask] for name, array in self._taken.items()}
 
 
 def values_at(keys: Array, reading: Reading) -> Values:

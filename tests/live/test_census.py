@@ -1,4 +1,6 @@
-"""Who is who after a storm of processes that live under a millisecond: each keeps its name, parent and command."""
+"""Who is who: after a storm of processes that live under a millisecond, each keeps its name, parent and command; of
+two that had the same pid, one after the other, each keeps what it counted.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import eventually
-from tests.support.tracing import any_kernel, trace
+from tests.support.processes import eventually, with_pid
+from tests.support.tracing import Tracing, any_kernel, trace
 
 pytestmark = pytest.mark.bpf
 
@@ -29,6 +31,15 @@ for number in range({FORKED}):
     os.waitpid(pid, 0)
 for number in range({RUN}):
     os.waitpid(os.posix_spawn("/bin/true", ["true", f"number-{{number}}"], os.environ), 0)
+"""
+FIRST, SECOND = 10_007, 7_919  # calls
+COUNTED = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
+sys.stdin.readline()
+for _ in range(int(sys.argv[2])):
+    os.getppid()
+sys.stdin.readline()
 """
 LATE = """
 import ctypes, os
@@ -59,6 +70,38 @@ def test_everyone_has_a_name_after_twenty_thousand_short_lives() -> None:
     assert commands == {f"true number-{number}" for number in range(RUN)}
     assert traced.lines[-1]["map_full"] == traced.lines[-1]["evicted"] == 0
     assert os.getpid() not in rows
+
+
+@any_kernel
+def test_what_two_processes_with_one_pid_have_counted() -> None:
+    """The second one begins before the keys of the first one are deleted."""
+    command = [sys.executable, "-c", COUNTED]
+    with (
+        subprocess.Popen([*command, "first", str(FIRST)], stdin=subprocess.PIPE) as first,
+        trace("cpu/syscount", interval=1.0, pid=first.pid) as traced,
+    ):
+        traced.until_named()
+        _go_on(first)
+        eventually(lambda: _calls(traced)["first"] >= FIRST, "the calls of the first one are shown", 30)
+        _go_on(first)
+        first.wait()
+        with with_pid(first.pid, *command, "second", str(SECOND)) as second:
+            _go_on(second)
+            eventually(lambda: _calls(traced)["second"] >= SECOND, "so are those of the second one", 30)
+            _go_on(second)
+    calls, of_both = _calls(traced), traced.totals("by system call", "system call")
+    assert calls["first"] >= FIRST > calls["second"] >= SECOND
+    assert calls.total() == sum(counts["calls"] for counts in of_both.values())
+
+
+def _go_on(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+
+
+def _calls(traced: Tracing) -> Counter[str]:
+    return Counter({name: counts["calls"] for name, counts in traced.totals("by process", "comm").items()})
 
 
 def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:

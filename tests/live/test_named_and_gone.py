@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from ebpftop.frames.messages import Notice
 from tests.support import cgroups
+from tests.support.processes import with_pid
 from tests.support.tracing import Tracing, any_kernel, trace
 
 pytestmark = [pytest.mark.bpf, any_kernel]
 
-LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
-TRIES = 50  # others fork meanwhile
-
 
 def warnings(traced: Tracing) -> list[str]:
     return [frame.text for frame in traced.frames or () if isinstance(frame, Notice)]
-
-
-def with_pid(pid: int) -> subprocess.Popen[bytes]:
-    """A process that has a pid which is free. All others go on with pids that were not used for long."""
-    for _ in range(TRIES):
-        last = LAST_PID.read_text()
-        LAST_PID.write_text(str(pid - 1))
-        process = subprocess.Popen(["sleep", "600"])
-        LAST_PID.write_text(last)
-        if process.pid == pid:
-            return process
-        process.kill()
-        process.wait()
-    pytest.fail(f"others always got pid {pid}")
 
 
 def test_a_process_ends_and_another_gets_its_pid() -> None:
@@ -43,7 +26,7 @@ def test_a_process_ends_and_another_gets_its_pid() -> None:
         first.wait()
         name = f"pid={first.pid}"
         traced.until(lambda: warnings(traced) == [f"{name}: sleep has ended"], "that is said")
-        with with_pid(first.pid) as second:
+        with with_pid(first.pid, "sleep", "600") as second:
             traced.until(lambda: len(warnings(traced)) > 1, "so is the second one")
             second.kill()
         said = [f"{name}: sleep has ended", f"{name}: another process has this pid now, sleep"]

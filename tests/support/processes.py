@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 from ebpftop.kernel import libbpf
 
+_LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+_TRIES = 50  # others fork meanwhile
 _RINGBUF = "27"  # BPF_MAP_TYPE_RINGBUF
 SLOWER = 6.0 if os.environ.get("EBPFTOP_EMULATED") else 1.0  # patience factor for emulated machines
 
@@ -37,6 +41,20 @@ def _descendants(pid: int) -> Iterator[int]:
             for child in map(int, (task / "children").read_text().split()):
                 yield child
                 yield from _descendants(child)
+
+
+def with_pid(pid: int, *command: str) -> subprocess.Popen[bytes]:
+    """A process that has a pid which is free. All others go on with pids that were not used for long."""
+    for _ in range(_TRIES):
+        last = _LAST_PID.read_text()
+        _LAST_PID.write_text(str(pid - 1))
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        _LAST_PID.write_text(last)
+        if process.pid == pid:
+            return process
+        process.kill()
+        process.wait()
+    pytest.fail(f"others always got pid {pid}")
 
 
 def held_by(pid: int) -> tuple[set[int], set[int]]:
