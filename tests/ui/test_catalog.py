@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ebpftop.frames.messages import AccountRunTimes, Catalog, Load, Loading, ParamInfo, PlaybookInfo, Refused
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
@@ -220,7 +222,12 @@ async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
         assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
 
 
-async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_keeps_the_text(stage: Open) -> None:
+@pytest.mark.parametrize(
+    ("then", "loads"), [([], ["cpu/runqlat"]), (["backspace"], []), (["escape"], [])], ids=["nothing", "typed", "Esc"]
+)
+async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_loads_then(
+    stage: Open, then: list[str], loads: list[str]
+) -> None:
     panel = CatalogPanel()
     async with stage() as on:
         await on.app.screen.mount(panel)
@@ -229,6 +236,10 @@ async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_keeps
         assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
         assert panel.search.value == "runq"
         assert panel.search.has_focus
+        await on.press(*then)
+        panel.show(catalog(*PROBES), {})
+        await on.settle()
+        assert [request.probe for request in on.source.requests if isinstance(request, Load)] == loads
 
 
 async def test_a_failure_that_has_no_room_in_its_line_is_not_cut(stage: Open) -> None:

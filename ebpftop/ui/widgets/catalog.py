@@ -166,13 +166,18 @@ class CatalogTree(Painter, can_focus=True):
     @property
     def _empty(self) -> tuple[str, str, str]:
         """The text if there is no line."""
-        if not self._entries:
+        if self.waits:
             return WAIT, "", ""
         return (
             f"nothing matches “{inert(self.wanted)}”",
             "try one word: latency, disk",
             "Esc shows everything",
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether the catalog isn't there yet."""
+        return not self._entries
 
     @property
     def found(self) -> bool:
@@ -230,7 +235,7 @@ class CatalogTree(Painter, can_focus=True):
     def action_load(self) -> None:
         if asked := self.asked:
             self.post_message(asked)
-        elif not self._entries:
+        elif self.waits:
             self.notify(WAIT, markup=False)
         elif self._lines and self.entry is None:
             self._fold(self._lines[self.cursor].category not in self._folded)
@@ -338,6 +343,7 @@ class CatalogPanel(Vertical, Rim):
         self.entitle(Content("Catalog"))
         self.listing = CatalogTree()
         self.search = SearchLine(placeholder="/ search", select_on_focus=False)
+        self._entered = ""  # the text at an Enter before the catalog was there
 
     def compose(self) -> Iterable[Input | CatalogTree]:
         yield self.search
@@ -345,6 +351,10 @@ class CatalogPanel(Vertical, Rim):
 
     def show(self, catalog: Catalog | None, states: Mapping[str, RunState]) -> None:
         self.listing.show(catalog, states)
+        if catalog and self._entered:
+            if self._entered == self.search.value.strip() and self.search.has_focus:
+                self.search.action_leave(True)
+            self._entered = ""
         probes = catalog.probes if catalog else []
         here = sum(probe.available is True for probe in probes)
         missing = sum(probe.available is False for probe in probes)
@@ -365,6 +375,7 @@ class CatalogPanel(Vertical, Rim):
         self.listing.wanted = self.search.value.strip()  # Enter may overtake the message about the last characters
         if event.load and not self.listing.found:
             self.listing.action_load()  # the text stays, to be corrected
+            self._entered = self.listing.wanted if self.listing.waits else ""
             return
         self.listing.focus()
         if event.load and (asked := self.listing.asked):
