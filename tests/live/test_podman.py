@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from ebpftop.loader import containers
+from tests.support.processes import eventually
 from tests.support.tracing import any_kernel, trace
 
 pytestmark = [pytest.mark.bpf, any_kernel, pytest.mark.installed("podman", "runc", "busybox")]
@@ -31,6 +32,11 @@ class Container(NamedTuple):
 
     def run(self, *command: str) -> None:
         subprocess.run([*self.podman, "exec", self.id, *command], check=True, capture_output=True)
+
+
+def _removed(root: Path) -> bool:
+    shutil.rmtree(root, ignore_errors=True)
+    return not root.exists()
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Conta
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):
             subprocess.run([*podman, "rm", "--force", "--time=0", number], check=True, capture_output=True)
-        shutil.rmtree(root)
+        eventually(lambda: _removed(root), "nothing writes there any more")
 
 
 def test_its_programs_alone_are_counted_and_have_its_name(container: Container, tmp_path: Path) -> None:
