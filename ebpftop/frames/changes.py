@@ -174,7 +174,9 @@ class _Written:
         known = {name: len(words.labels) for name, words in self._words.items()}
         arrays = {name: self._numbers(name, column) for name, column in columns.items()}
         gone, at, added = self._place([arrays[name] for name in self._keys])
-        same = self._in_order and not len(gone) and not len(added)
+        if at is not self._at:
+            self._in_order = np.array_equal(at, np.arange(self._rows.count))
+        same = self._in_order  # the very rows that were there, in their order
         stay = at[:0] if same else np.flatnonzero(at >= 0)
         born = {name: array[added] for name, array in arrays.items()} if len(added) or key else {}
         left = {name: array[gone] for name, array in self._rows.arrays.items()}
@@ -184,7 +186,7 @@ class _Written:
         now: dict[str, Array] = {}
         for name in self._values:
             before = self._rows.arrays[name]
-            if same:  # a map whose keys stay is read in the same order
+            if same:
                 now[name] = arrays[name]
             else:
                 now[name] = before.copy()

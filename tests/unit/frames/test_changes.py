@@ -1,6 +1,7 @@
 """What a reader makes of written changes is what was last given to the writer, whatever was skipped in between."""
 
 from collections import Counter
+from random import Random
 
 import msgspec
 import numpy as np
@@ -105,6 +106,21 @@ def test_the_state_is_that_of_the_writer_whatever_is_skipped(
         assert list(types.items()) == [
             (name, (column.dtype, column.labels is None)) for name, column in given_.maps["calls"].items()
         ]
+
+
+@settings(deadline=None)
+@given(maps, st.lists(st.randoms(use_true_random=False), min_size=1, max_size=4))
+def test_rows_that_stay_may_come_in_another_order(rows: list[Row], orders: list[Random]) -> None:
+    writer, reader = ChangeWriter(), ChangeReader()
+    writer.written(LOADED)
+    reader.read(travelled(writer.written(snapshot(0, rows))))
+    for seq, order in enumerate(orders, 1):
+        rows = [(*row[:2], (row[2] + order.randrange(3)) % (1 << 64), *row[3:]) for row in rows]
+        order.shuffle(rows)
+        given_ = snapshot(seq, rows)
+        got = reader.read(travelled(writer.written(given_)))
+        assert isinstance(got, Snapshot)
+        assert counted(got.maps) == counted(given_.maps)
 
 
 def changes(writer: ChangeWriter, seq: int, rows: list[Row]) -> Changes:
