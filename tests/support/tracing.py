@@ -201,6 +201,11 @@ class Tracing(Traced, Asked):
         """
         return "loader" not in children(self._tracer.pid) and has_census(self.collector)
 
+    def shrunk(self) -> dict[str, int]:
+        """How many values became smaller, by view: counters don't, unless their row was evicted and came back."""
+        runs = self._teller._session.runs.values()
+        return {name: ledger.skew for run in runs for name, ledger in run.ledgers.items() if ledger.skew}
+
     def end(self) -> int:
         """Detach it; returns the exit code once its last line was read."""
         if not self.ended.is_set():
@@ -272,6 +277,7 @@ def trace(
             held.traced(tracing.lines[0]["probe"], tracing.variant)
             yield tracing
             assert tracing.end() == 0
+            assert tracing.losses().get("evicted") or not tracing.shrunk()
         finally:
             if tracing.run is not None:
                 tracing.end()
