@@ -145,7 +145,7 @@ def _kind_in_words(read: Value) -> str:
     kind = read.kind.replace("_or_null", "").replace("or_null_", "")
     name, size = read.fields.get("map", ""), read.fields.get("vs", "")
     if kind == "fp":
-        below = -int(read.fields.get("off") or 0)
+        below = -_number(read.fields, "off", 0)
         return f"the stack, {below} bytes below the frame pointer" if below else "the frame pointer"
     if kind == "map_ptr":
         return f"the map {name}" if name else "a map"
