@@ -84,6 +84,16 @@ class Traced:
         return {(identity, call): (count, longest) for identity, call, count, longest in rows}
 
 
+def followed() -> Traced:
+    """The first process was shown with 13 calls; the second one has made 3."""
+    traced = Traced()
+    traced.count(7, 1, 13)
+    traced.shown()
+    traced.census.latest[7] = SECOND
+    traced.count(7, 1, 3)
+    return traced
+
+
 def test_the_next_process_counts_from_where_the_former_one_ended() -> None:
     traced = Traced()
     traced.count(7, 1, 13)
@@ -127,11 +137,7 @@ def test_what_a_dead_process_shares_with_a_new_one_is_not_deleted() -> None:
 
 
 def test_when_both_have_ended_their_keys_are_deleted() -> None:
-    traced = Traced()
-    traced.count(7, 1, 13)
-    traced.shown()
-    traced.census.latest[7] = SECOND
-    traced.count(7, 1, 3)
+    traced = followed()
     traced.census.dead.update((FIRST, SECOND))
     traced.shown()
     rows = {(FIRST, 1): (13, 1), (SECOND, 1): (3, 1)}
@@ -143,11 +149,7 @@ def test_when_both_have_ended_their_keys_are_deleted() -> None:
 
 
 def test_a_key_that_the_kernel_evicted_begins_at_0() -> None:
-    traced = Traced()
-    traced.count(7, 1, 13)
-    traced.shown()
-    traced.census.latest[7] = SECOND
-    traced.count(7, 1, 3)
+    traced = followed()
     traced.shown()
     traced.kernel.rows.clear()
     assert traced.shown() == {(FIRST, 1): (13, 1)}
