@@ -19,7 +19,7 @@ from ebpftop.collector.code_rows import CodeRows
 from ebpftop.collector.codes import Codes
 from ebpftop.collector.copies import Copies, Sample
 from ebpftop.collector.decode import Context
-from ebpftop.collector.displayed import DisplayedMap, process_field, stack_fields
+from ebpftop.collector.displayed import DisplayedMap, of_moment, process_field, stack_fields
 from ebpftop.collector.event_rings import EventRing, MomentRing
 from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.known import KnownStacks
@@ -180,8 +180,8 @@ class AttachedProbe:
     ) -> DisplayedMap:
         views = self.message.outcome.views
         process = process_field(views, layout.name)
-        of_moment = any(view.gauge for view in views if view.map == layout.name)  # nothing in it belongs to the past
-        if stacks is None or functions is None or not process or of_moment or not stack_fields(views, layout.name)[0]:
+        by_code = process and not of_moment(views, layout.name) and stack_fields(views, layout.name)[0]
+        if stacks is None or functions is None or process is None or not by_code:
             return DisplayedMap(fd, layout, views, self._census, context, stacks)
         return CodeRows(fd, layout, views, self._census, context, stacks, functions, process)
 

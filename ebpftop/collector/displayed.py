@@ -63,6 +63,11 @@ def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:
     return next(((view.user, view.kernel) for view in views if view.map == name and view.show == "stacks"), ("", ""))
 
 
+def of_moment(views: list[ViewInfo], name: str) -> bool:
+    """Whether nothing in a map belongs to the past."""
+    return any(view.map == name and view.gauge for view in views)
+
+
 class DisplayedMap:
     """A map that is not a ring buffer."""
 
@@ -86,7 +91,7 @@ class DisplayedMap:
         self._is_lru, self._is_array = layout.kind in _LRU_KINDS, layout.kind in _ARRAY_KINDS
         self._rename = _renames(layout, views)
         self._gauges = {c.field for view in views if view.map == layout.name for c in view.columns if c.role == "gauge"}
-        self._of_moment = any(view.map == layout.name and view.gauge for view in views)  # nothing belongs to the past
+        self._of_moment = of_moment(views, layout.name)
         self._histogram = any(view.map == layout.name and view.show == "histogram" for view in views)
         self._stacks = stacks
         self._stack_fields = stack_fields(views, layout.name)
