@@ -5,7 +5,7 @@ when they come and go.
 from __future__ import annotations
 
 import contextlib
-import re
+import json
 import shutil
 import subprocess
 import sys
@@ -49,22 +49,21 @@ def rows() -> list[Row]:
                     theirs.append(painting.spent(screen).cpu)
     note = "" if theirs else "not installed"
     awake = Row(f"CPU, {AWAKE:,} processes awake once a second", ours, "htop", theirs, painting.percent, 1.0, note)
-    collector, consumer = ([size] for size in _sizes())
+    collector, consumer = _sizes()
     what = f"private memory after {_SECONDS * _RATE:,} processes came and went"
     return [
         awake,
-        Row(f"{what}, collector", collector, unit=mib, most=MOST),
-        Row(f"{what}, consumer", consumer, unit=mib, most=MOST),
+        Row(f"{what}, collector", [collector], unit=mib, most=MOST),
+        Row(f"{what}, consumer", [consumer], unit=mib, most=MOST),
     ]
 
 
-def _sizes() -> Iterator[float]:
+def _sizes() -> tuple[float, float]:
     """Most bytes of the collector and of the consumer, each a process of its own."""
-    command = [sys.executable, "-m", "tests.churn", str(_SECONDS), str(_RATE)]
-    written = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    samples = re.findall(r"^([\d,]+) KiB +([\d,]+) KiB$", written, re.MULTILINE)
-    for column in zip(*samples, strict=True):
-        yield max(int(kib.replace(",", "")) << 10 for kib in column)
+    code = f"import json; from tests.churn import churn; print(json.dumps(churn({_SECONDS}, {_RATE})[2]))"
+    written = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    collector, consumer, _ = zip(*json.loads(written), strict=True)
+    return max(collector), max(consumer)
 
 
 @contextlib.contextmanager
