@@ -45,8 +45,8 @@ def rows() -> list[Row]:
                 ours.append(painting.spent(screen).cpu)
             if shutil.which("htop"):
                 with running_on(["htop", "-d", "10"], _SIZE) as screen:
-                    screen.read(5.0)
-                    theirs.append(painting.spent(screen).cpu)
+                    screen.read(3.0)
+                    theirs.append(painting.spent(screen, painting.PEERS_SPAN).cpu)
     note = "" if theirs else "not installed"
     awake = Row(f"CPU, {AWAKE:,} processes awake once a second", ours, "htop", theirs, painting.percent, 1.0, note)
     collector, consumer = _sizes()

@@ -21,9 +21,9 @@ from tests.bench.screen import Screen, running_on
 from tests.bench.table import Row, ms
 
 _ROUNDS = 2
-_SPAN = 6.0
-_PEERS_SPAN = 4.0  # htop and top do the same each second
-_SETTLED = 3.5  # seconds after which a screen's start is over
+_SPAN = 5.0
+PEERS_SPAN = 4.0  # htop and top do the same each second
+_STARTED, _SETTLED = 2.0, 3.5  # seconds after which the screen is there, and after which probes' start is over
 _FIVE = ["runqlat", "syscount", "execsnoop", "opensnoop", "softirqs"]  # the last is in front
 _KEYS = 60
 _CONTROL = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -67,7 +67,7 @@ def _beside(what: str, size: tuple[int, int], probes: list[str], states: dict[st
             if shutil.which(name):
                 with running_on(command, size) as screen:
                     screen.read(2.0)
-                    theirs[name].append(spent(screen, _PEERS_SPAN))
+                    theirs[name].append(spent(screen, PEERS_SPAN))
     return [
         Row(
             f"{unit_name}, {what}{state}",
@@ -94,7 +94,7 @@ def spent(screen: Screen, span: float = _SPAN) -> Spent:
 @contextlib.contextmanager
 def dashboard(size: tuple[int, int], probes: list[str]) -> Iterator[Screen]:
     with running_on([sys.executable, "-m", "ebpftop"], size) as screen:
-        screen.read(_SETTLED)
+        screen.read(_STARTED)
         for probe in probes:
             screen.keys("/")
             screen.keys(probe)

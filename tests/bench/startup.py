@@ -23,13 +23,13 @@ _OURS = [sys.executable, "-m", "ebpftop"]
 _TILES = 9  # of the playbook below
 # The last two: seconds at most, and of output that are looked at.
 _SCREENS: dict[str, tuple[list[str], Callable[[str], bool], float, float]] = {
-    "first screen": ([], lambda shown: "What is wrong?" in shown and "first-minute" in shown, 0.4, 3.0),
-    "first screen of the demo": (["demo"], lambda shown: "Catalog" in shown and "tape 0:0" in shown, 0.4, 3.0),
+    "first screen": ([], lambda shown: "What is wrong?" in shown and "first-minute" in shown, 0.4, 2.0),
+    "first screen of the demo": (["demo"], lambda shown: "Catalog" in shown and "tape 0:0" in shown, 0.4, 2.0),
     f"a playbook of {_TILES}, data in all tiles": (
         ["play", "first-minute"],
         lambda shown: shown.count("╭─ ●") == _TILES and "first snapshot" not in shown,
         1.5,
-        6.0,
+        5.0,
     ),
 }
 _PRINTED = {"list": (["list"], 0.15), "show": (["show", "cpu/runqlat"], 0.1), "--help": (["--help"], 0.05)}

@@ -21,7 +21,7 @@ from tests.bench.table import Row
 from tests.bench.tool import ToolFailed
 
 ROUNDS = 2
-SECONDS = 3.0  # of a storm
+SECONDS = 2.5  # of a storm
 _PATIENCE = 60.0
 _MARK = "made-by-a-storm"
 _UNBOUNDED = 10_000_000  # a second: as many as there can be
@@ -178,12 +178,12 @@ def _until_it_traces(process: subprocess.Popen[bytes], shown: Path) -> None:
 def _seen(shown: Path, made: int) -> int:
     """Lines with the mark, once all are there or no more come for a while."""
     seen, quiet = -1, 0
-    while quiet < 3 and seen < made:
+    while quiet < 4 and seen < made:
         before = seen
         with shown.open(errors="replace") as lines:
             seen = sum(_MARK in line for line in lines)
         quiet = quiet + 1 if seen == before else 0
-        time.sleep(1.0)
+        time.sleep(0.5)
     return seen
 
 

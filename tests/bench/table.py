@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,12 +36,13 @@ class Row:
         ours = self.unit(median(self.ours)) if self.ours else "–"
         theirs = ratio = ""
         if self.ours and self.theirs:
-            theirs, ratio = self.unit(median(self.theirs)), f"{self._ratio():.3g}"
+            theirs, ratio = self.unit(median(self.theirs)), f"{self._ratio():.3g}".replace("inf", "∞")
         target, verdict = self._verdict()
         return (self.what, ours, self.peer, theirs, ratio, target, "; ".join(filter(None, (verdict, self.note))))
 
     def _ratio(self) -> float:
-        return median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+        pairs = zip(self.ours, self.theirs, strict=True)
+        return median(mine / other if other else math.inf for mine, other in pairs)
 
     def _verdict(self) -> tuple[str, str]:
         """The target, and whether it was met or by how much it was missed."""

@@ -26,7 +26,7 @@ from tests.support.workloads import Worker
 
 ROUNDS = 2
 FREQUENCY = 499  # so that there are enough samples; the costs are each one's
-COLD, WARM = 2, 4  # seconds: what is read while names and tables are new isn't counted
+COLD, WARM = 2, 3  # seconds: what is read while names and tables are new isn't counted
 FASTER = 1999  # samples a second, so that what they take of a program is seen
 COPY = 16  # KiB
 PERF, CLOCK, SWITCH = "perf --call-graph dwarf", "cpu-clock:u", "sched:sched_switch"
