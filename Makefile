@@ -61,7 +61,7 @@ hostile-text: ## hostile text through every door to every output: the table of w
 	@cat build/hostile-text.txt
 
 stacks: ## of the distribution's servers and interpreters, how much of their time is on whole call stacks
-	@.ci/setup test
+	@.ci/setup stacks
 	$(AS_ROOT) $(PYTHON) -m tests.stacks
 
 compare: ## check that our probes and bcc's tools count the same on the same workload

@@ -1,8 +1,8 @@
 """`make stacks`: of the distribution's own servers and interpreters, how much of their time is on whole stacks.
 
 Each program works and waits in turn, under `cpu/profile` and `cpu/offcputime`, with the largest copies, as Java's
-stacks are deep. A stack is whole that begins where its thread does. Packages that aren't installed are unpacked into
-the cache; what can't be had here is left out, and said.
+stacks are deep. A stack is whole that begins where its thread does. Redis and nginx, which would start with the
+machine if they were installed, are unpacked into the cache. A program that is missing fails the run.
 """
 
 from __future__ import annotations
@@ -317,6 +317,7 @@ def main(wanted: list[str]) -> int:
                     found = [measured("cpu/profile", "samples", which), measured("cpu/offcputime", "off_cpu", which)]
             except Missing as missing:
                 print(f"{name:14} {'–':>8} {'–':>8}  {missing}")
+                failed += 1
                 continue
         shares = " ".join(f"{each.whole:8.1%}" if each.counted else f"{'none':>8}" for each in found)
         print(f"{name:14} {shares}  {'; '.join(each.others for each in found if each.others)}", flush=True)
