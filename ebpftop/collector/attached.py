@@ -321,7 +321,7 @@ class AttachedProbe:
         return bool(self._stacks)
 
     def held(self) -> set[int]:
-        """Identities in the rows of dead processes."""
+        """Identities in the rows of its maps."""
         return set[int]().union(*(each.held() for each in self.maps))
 
     def forget(self, census: Census) -> None:

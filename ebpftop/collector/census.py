@@ -3,8 +3,8 @@ processes keep their names.
 
 Births and deaths come from two ring buffers, filled by a program of ours (`census/probe.bpf.c`). Older processes are
 read from /proc through psutil, repeatedly until that program is attached. Ended processes are kept, because what they
-began may end long after them (a connection, for example). Beyond `MOST_DEAD`, those that ended more than a minute ago
-are forgotten, unless rows still show them.
+began may end long after them (a connection, for example). Beyond `MANY_DEAD`, those that ended more than a minute ago
+are forgotten; beyond `MOST_DEAD`, the oldest, however long ago they ended. Those that rows still show are kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new
 _SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
 _YOUNG_NS = 10_000_000_000  # a program is mostly executed soon after the fork
 _FORGET_NS = 60_000_000_000
-MOST_DEAD = 8192
+MANY_DEAD, MOST_DEAD = 8192, 1 << 16
+"""Ended processes that are remembered: about 0.6 KiB each."""
 
 
 class Identity:
@@ -285,17 +286,17 @@ class Census:
         return number in self._identities
 
     def forget(self, shown: Callable[[], set[int]]) -> None:
-        """If there are many, drop identities that ended a while ago, except those in `shown()`, which is called only
-        then.
+        """If there are many, drop identities that ended a while ago, and the oldest if there are too many, except those
+        in `shown()`, which is called only then.
         """
         limit = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _FORGET_NS
         kept: list[Identity] = []
-        excess = len(self._dead) - MOST_DEAD
-        if excess <= 0:
+        count = len(self._dead)
+        if count <= MANY_DEAD:
             return
         keep = shown()
-        while excess > 0 and (self._dead[0].ended or 0) < limit:
-            excess -= 1
+        while count > MOST_DEAD or (count > MANY_DEAD and (self._dead[0].ended or 0) < limit):
+            count -= 1
             identity = self._dead.popleft()
             if identity.id in keep:
                 kept.append(identity)

@@ -146,10 +146,9 @@ class DisplayedMap:
         self._keys, self._read = keys, rows
 
     def held(self) -> set[int]:
-        """Identities in the kept rows."""
-        if not self._process or not self._kept:
-            return set()
-        return set(np.unique(self._kept[self._process]).tolist())
+        """Identities in the rows."""
+        rows = [each[self._process] for each in (self._read, self._kept) if self._process in each]
+        return set(np.unique(np.concatenate(rows)).tolist()) if rows else set()
 
     def _rows(self, keys: Array, values: Array) -> Rows:
         rows: Rows = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_a_record_that_comes_late_names_the_one_that_ended_unseen() -> None:
 
 
 def test_the_dead_keep_their_names_until_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_DEAD", 3)
+    monkeypatch.setattr(module, "MANY_DEAD", 3)
     known = census()
     known.attached = True
     asked: list[int] = []
@@ -161,3 +162,21 @@ def test_the_dead_keep_their_names_until_there_are_many(monkeypatch: pytest.Monk
     assert len(asked) == 1
     names = [first_name(known, tgid) for tgid in range(NOBODY, NOBODY + 5)]
     assert names == ["(ended unseen)"] * 2 + [str(tgid) for tgid in range(NOBODY + 2, NOBODY + 5)]
+
+
+def test_in_a_storm_the_oldest_are_forgotten_at_once_but_for_those_that_are_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MANY_DEAD", 3)
+    monkeypatch.setattr(module, "MOST_DEAD", 5)
+    known = census()
+    known.attached = True
+    numbers: list[int] = []
+    for tgid in range(NOBODY, NOBODY + 9):
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        known.take(record(BORN, tgid, now, now), NOTHING)
+        known.take(record(ENDED, tgid, now, now), NOTHING)
+        numbers += known.numbers(np.array([tgid], "<u4")).tolist()
+    known.forget(lambda: {numbers[0]})
+    assert [number in known for number in numbers] == [True, *[False] * 3, *[True] * 5]
+    assert known.ended(np.array([numbers[0]], "<u4")).tolist() == [True]
