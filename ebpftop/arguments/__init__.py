@@ -196,7 +196,7 @@ def _schema(one: argparse.ArgumentParser) -> None:
 
 
 def _mcp(one: argparse.ArgumentParser) -> None:
-    budget_option(one)
+    budget_option(one, unlimited="")
 
 
 def _compare(one: argparse.ArgumentParser) -> None:
@@ -315,7 +315,10 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "report": ("write a tape's contents as one HTML page, or as data; no root, no BPF", _report),
     "demo": ("open the bundled tape in the dashboard; no root, no BPF", None),
     "mark": ("mark this moment in your running dashboards and recordings; no root", _mark),
-    "triage": ("show what stands out, now or on a tape: who, since when, how sure, and what to run next", _triage),
+    "triage": (
+        "show what stands out, now or on a tape: who, when it began, how certain, and what to run next",
+        _triage,
+    ),
     "compare": ("compare two tapes, or two spans of one; no root, no BPF", _compare),
     "explain": ("explain a verifier log, from any loader; no root", _explain),
     "check": ("check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks", _check),

@@ -41,14 +41,16 @@ def sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUP
     command.add_argument("--no-sudo", action="store_true", default=default, help=help_text)
 
 
-def budget_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+def budget_option(
+    command: argparse.ArgumentParser, default: object = argparse.SUPPRESS, unlimited: str = "; 0: no limit"
+) -> None:
     command.add_argument(
         "--budget",
         type=percent,
         default=default,
         metavar="PERCENT",
         help="detach the costliest probe when all probes together take more than this share of one CPU over 5 s "
-        "(default: 25; 0: no limit)",
+        f"(default: 25{unlimited})",
     )
 
 

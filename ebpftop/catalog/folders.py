@@ -213,7 +213,7 @@ def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
     try:
         for path in (*paths, *(inside.iterdir() if inside else ())):
             if not path.resolve().is_relative_to(top):
-                return f"{inert(str(path))}: leads outside of {inert(str(root))}"
+                return f"{inert(str(path))}: leads outside {inert(str(root))}"
             if why := distrust(path):
                 return why
     except OSError as error:

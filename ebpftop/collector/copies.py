@@ -66,7 +66,7 @@ class Copies:
     ) -> None:
         *fields, stack = layout.value.fields
         if signature(fields) != COPY or stack.name != "stack":
-            raise ValueError(f"{layout.name!r} holds something else than what ebpftop_copies_maps.h puts there")
+            raise ValueError(f"{layout.name!r} holds something other than what ebpftop_copies_maps.h puts there")
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count

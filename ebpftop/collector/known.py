@@ -34,7 +34,7 @@ class KnownStacks:
         *fields, at = layout.value.fields
         if signature(layout.key.fields) != KNOWN_PLACE or signature(fields) != KNOWN or at.dtype != "<u2":
             raise ValueError(
-                f"{layout.name!r} holds something else than what ebpftop_user_stacks_maps.h looks up there"
+                f"{layout.name!r} holds something other than what ebpftop_user_stacks_maps.h looks up there"
             )
         self._fd, self._library = fd, libbpf.library()
         self._depth, self._most = at.count, layout.max_entries

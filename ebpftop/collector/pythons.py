@@ -53,7 +53,7 @@ class Pythons:
     def __init__(self, programs: int, fd: int, layout: MapLayout, functions: Functions) -> None:
         *fields, lines = layout.value.fields
         if tuple((each.name, each.dtype, each.count) for each in fields) != PYTHON_FUNCTION or lines.name != "lines":
-            raise ValueError(f"{layout.name!r} holds something else than what ebpftop_python_maps.h puts there")
+            raise ValueError(f"{layout.name!r} holds something other than what ebpftop_python_maps.h puts there")
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._programs, self._functions = programs, functions
         self._texts = {field.name: (field.offset, field.count) for field in fields}

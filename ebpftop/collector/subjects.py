@@ -89,4 +89,4 @@ class _Place:
             return f"{self._name} is gone"
         if now == self._first:
             return f"{self._name} is back"
-        return f"{self._name} is another one now, which is not counted: load the probe again"
+        return f"{self._name} is a different one now and isn't counted: load the probe again"

@@ -243,7 +243,7 @@ _TIME = {"type": "number", "minimum": 1, "maximum": LONGEST, "default": SECONDS,
 _A_PROBE = {"type": "string", "description": "a name from list, such as runqlat or cpu/runqlat"}
 TOOLS = {
     "triage": Tool(
-        "What stands out on this machine now, or on a recorded tape: findings with evidence, since when, who, "
+        "What stands out on this machine now, or on a recorded tape: findings with evidence, who, when it began, "
         "confidence, and the probe to run next. At most 4 KiB. Begin here.",
         {
             "properties": {
@@ -261,7 +261,7 @@ TOOLS = {
         _show,
     ),
     "run": Tool(
-        "Trace with one probe for some seconds. Returns what it counted, as a JSON object.",
+        "Trace with one probe for the given seconds. Returns what it counted, as a JSON object.",
         {
             "properties": {
                 "probe": _A_PROBE,

@@ -85,7 +85,7 @@ class _Writer:
         """The functions whose share grew most, and those whose share shrank most."""
         listed = found.functions()
         rows = listed if len(listed) <= _ROWS else [*listed[: _ROWS // 2], *listed[-_ROWS // 2 :]]
-        self._line(f"{inert(found.view.title)}: shares of functions, those that grew most first")
+        self._line(f"{inert(found.view.title)}: shares of functions, largest growth first")
         columns = [layout.Column("function", [inert(each.frame.label) for each in rows], False)]
         for name, pairs in (("own", [each.own for each in rows]), ("total", [each.total for each in rows])):
             columns += [

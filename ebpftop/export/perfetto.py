@@ -94,7 +94,7 @@ class Perfetto(Telling):
             if lane is None:
                 self._packets.instant(place, time, name, values)
             else:
-                self._packets.slice((*place, f"at once {lane + 1}"), time - lasted, time, name, values)
+                self._packets.slice((*place, f"lane {lane + 1}"), time - lasted, time, name, values)
 
     def _lane(self, place: Place, begin: int, end: int) -> int | None:
         """A track of the view that is free in that time."""

@@ -246,7 +246,7 @@ class Peer:
         ahead, way = -self.clocks.shift.realtime / 1e9, (self.clocks.way_ns or 0) / 1e9
         if abs(ahead) > max(_NOTICED, way):
             word = "ahead of" if ahead > 0 else "behind"
-            text = f"its clock is {abs(ahead):.1f} s {word} this machine's clock, which all times are shown by"
+            text = f"its clock is {abs(ahead):.1f} s {word} this machine's clock; times are shown by this machine's"
             self._hub.told(self, text, "warning")
 
     def _pass_on(self, frame: AnyFrame) -> None:

@@ -48,7 +48,7 @@ class GoTable:
             raise BadElf("its table of Go's functions is cut")
         magic, _, self._quantum, word = _HEADER.unpack_from(data)
         if magic not in (_GO_1_16, _GO_1_18, _GO_1_20) or word != _WORD or self._quantum not in (1, 2, 4):
-            raise BadElf("its table of Go's functions is of another version")
+            raise BadElf("its table of Go's functions has another version")
         wide = magic == _GO_1_16
         words = struct.unpack_from(f"<{7 if wide else 8}Q", data.ljust(80, b"\0"), _HEADER.size)
         self._text = 0 if wide else text

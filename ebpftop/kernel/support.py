@@ -78,7 +78,7 @@ def time_namespace() -> Check:
     if set(offsets) == {"0"}:
         return Check(name, True, "clocks are the kernel's", "")
     detail = "a time namespace (clocks here differ from the kernel's)"
-    return Check(name, False, detail, "run it on the host, or start the container without offsets of clocks")
+    return Check(name, False, detail, "run it on the host, or start the container without clock offsets")
 
 
 def misleading() -> Check | None:

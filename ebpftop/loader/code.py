@@ -52,7 +52,7 @@ class Sections(NamedTuple):
 def sections(elf: Elf) -> Sections | None:
     """None if a file has none. Raises `BadElf`, `OSError`."""
     if elf.machine != _X86_64:
-        raise BadElf("not code of this kind of processor")
+        raise BadElf("code for another architecture")
     frames = elf.section(b".eh_frame")
     if frames is None or not frames[1]:
         return None

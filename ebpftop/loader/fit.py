@@ -59,7 +59,7 @@ def misfit_open(waits: OpenWaits, layouts: list[MapLayout]) -> tuple[KeyPath, st
     if layout is None:
         return ("open", "map"), f"the C declares no map {waits.map!r}"
     if [(field.dtype, field.count) for field in layout.key.fields] != [("<u4", 1)]:
-        return ("open", "map"), f"the key of {waits.map!r} must be a thread's number of 32 bits"
+        return ("open", "map"), f"the key of {waits.map!r} must be a 32-bit thread id"
     fields = {field.name: field for field in layout.value.fields}
     wanted = (
         *(("since", waits.since, "<u8"), ("woken", waits.woken, "<u8")),
@@ -87,7 +87,7 @@ def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) 
     if stacks is None:
         yield f"the C declares no map {view.stacks!r}"
     elif stacks.kind != STACK_TRACE:
-        yield f"{view.stacks!r} is no BPF_STACK_TRACE map"
+        yield f"{view.stacks!r} is not a BPF_STACK_TRACE map"
     for name in filter(None, (view.kernel, view.user)):
         if name not in key:
             yield f"{name!r} isn't a field of the key of {view.map!r}"

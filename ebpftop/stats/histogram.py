@@ -145,7 +145,7 @@ def _coarser(k: int) -> npt.NDArray[np.intp]:
 def ranks(totals: npt.NDArray[Any], q: float) -> U64:
     """⌈q × total⌉ for each total, at least 1 for a total above 0, without leaving u64."""
     if not 0 <= q <= 1:
-        raise ValueError(f"{q} is no quantile: 0 to 1")
+        raise ValueError(f"{q} is not a quantile from 0 to 1")
     steps = np.uint64(QUANTILE_STEPS)
     part = np.uint64(round(q * QUANTILE_STEPS))
     whole, rest = np.divmod(totals.astype(np.uint64), steps)

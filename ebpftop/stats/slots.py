@@ -1,7 +1,7 @@
 """Log-linear slots: every power of two is split into 2**k equal slots, and values below 2**k have one each.
 
 The same arithmetic runs in the kernel (`ll_slot` in the probes' shared header), with k = K. A slot is then at most
-12.5 % of its lower bound wide, and SLOTS of them hold every u64. k = 0 means powers of two: 0, 1, 2–3, 4–7, ….
+12.5% of its lower bound wide, and SLOTS of them hold every u64. k = 0 means powers of two: 0, 1, 2–3, 4–7, ….
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ U64 = npt.NDArray[np.uint64]
 def slot_of(value: int, k: int = K) -> int:
     """The slot of a value, 0 <= value < 2**64. Raises ValueError outside."""
     if not 0 <= value < LIMIT:
-        raise ValueError(f"{value} is no u64")
+        raise ValueError(f"{value} is not a u64")
     exponent = value.bit_length() - 1
     if exponent < k:
         return value

@@ -27,7 +27,7 @@ def lookups(who: Invoker | None) -> Mapping[str, Callable[[str], int]]:
 
 def _process(text: str) -> int:
     if ":" in text:  # which the collector replaces
-        raise OSError(errno.ESRCH, "no pid of the host")
+        raise OSError(errno.ESRCH, "not a pid of this host")
     number = params.number(text)
     if not os.path.exists(f"/proc/{number}"):
         raise OSError(errno.ESRCH, "no such process")

@@ -287,7 +287,7 @@ class _Trace:
         if not (known.kind == left.kind == "scalar" and known.bounded and not left.bounded):
             return False
         was = f"it was {describe(known.text)}, and is {describe(left.text)}"
-        self._step(visit, f"the verifier forgets the bound of {self._target} here, to see a loop through: {was}")
+        self._step(visit, f"the verifier forgets the bound of {self._target} here, so that the loop converges: {was}")
         return True
 
     def _before_all(self, earliest: Visit | None, refused: str) -> None:

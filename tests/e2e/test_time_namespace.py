@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 SHIFTED = ("unshare", "--time", "--boottime", "200000", "--monotonic", "100000", "--fork")
 WHERE = "a time namespace (clocks here differ from the kernel's)"
-REMEDY = "run it on the host, or start the container without offsets of clocks"
+REMEDY = "run it on the host, or start the container without clock offsets"
 
 
 @pytest.mark.parametrize("before", [SHIFTED, SHIFTED[:-1]])  # with it itself, and with its children alone

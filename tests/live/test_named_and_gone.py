@@ -43,4 +43,4 @@ def test_a_cgroup_is_removed_and_made_again() -> None:
         traced.until(lambda: warnings(traced) == [f"cgroup={path} is gone"], "that is said")
         with cgroups.group(cgroups.v2(), path):
             traced.until(lambda: len(warnings(traced)) > 1, "so is the second one")
-        assert warnings(traced)[1].startswith(f"cgroup={path} is another one now, which is not counted")
+        assert warnings(traced)[1].startswith(f"cgroup={path} is a different one now and isn't counted")

@@ -167,7 +167,7 @@ async def test_a_view_without_any_such_row_says_so(stage: Open) -> None:
         await on.press("end", "full_stop")
         assert on.see(Trail).split("   ")[0] == "only reader 1001"
         panel = await bring(on, "cpu/execsnoop")
-        assert "nothing of what is selected" in panel.query_one(EventList).render_line(1).text
+        assert "nothing matches the selection" in panel.query_one(EventList).render_line(1).text
         assert "0 of 1 event" in titles(panel)[0]
 
 

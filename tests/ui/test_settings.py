@@ -146,7 +146,7 @@ async def test_the_settings_are_edited_and_what_changed_is_applied(
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
         assert on.app.theme == LIGHT.name
         assert on.app.feed.interval == 5
-        assert told(on) == ["budget: used from the next start on"]
+        assert told(on) == ["budget: applied at the next start"]
         await on.press("f9")
         assert len(opened) == 2
         await on.press("D")

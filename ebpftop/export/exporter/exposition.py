@@ -71,7 +71,7 @@ def _family(family: Family) -> Metric:
         for key, series in family.series.items():
             counter.add_metric(key, series.amount * of.scale)
         return counter
-    about = f"{of.help}. The sum counts each value as the middle of its bucket, at most 6.25 % off."
+    about = f"{of.help}. The sum counts each value as the middle of its bucket, at most 6.25% off."
     histogram = HistogramMetricFamily(of.family, about, labels=family.labels)
     for key, series in family.series.items():
         cells = [(_edge(edge), count) for edge, count in buckets(family, series.amount)]

@@ -168,7 +168,7 @@ def _rows(view: ViewComparison, shown: list[int], own: int) -> Markup:
         left_out.append(f"Without {formatting.plural(own, 'row')} of ebpftop's own processes.")
     if view.others > 0:
         left_out.append(f"{formatting.plural(view.others, 'more row')} increased by less than these.")
-    return table(f"{view.view.title}: what changed most first", "rows", titles, rows, " ".join(left_out))
+    return table(f"{view.view.title}: largest changes first", "rows", titles, rows, " ".join(left_out))
 
 
 def _cells(number: Number, row: int) -> list[Cell]:
@@ -231,7 +231,7 @@ def _functions(title: str, functions: Sequence[FunctionChange]) -> Markup:
     titles = ["function", "module", *(f"{name} {side}" for name in ("own", "total") for side in ("A", "B", "change"))]
     more = len(functions) - len(shown)
     left_out = f"{formatting.count(more)} functions in between are left out." if more else ""
-    return table(f"{title}: shares of functions, those that grew most first", "functions", titles, rows, left_out)
+    return table(f"{title}: shares of functions, largest growth first", "functions", titles, rows, left_out)
 
 
 def _shares(pair: tuple[float, float]) -> list[Cell]:

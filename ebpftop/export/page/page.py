@@ -119,7 +119,7 @@ def _footer() -> list[Markup]:
         tag(
             "p",
             "Numbers cover the span shown above them. A percentile is given as two bounds: the value lies between the "
-            "two, which are at most 12.5 % apart. A rate is an increase divided by the observed time. Times are in "
+            "two, which are at most 12.5% apart. A rate is an increase divided by the observed time. Times are in "
             f"the time zone of the machine that wrote this page. Written by ebpftop {__version__}.",
         )
     ]
@@ -317,7 +317,7 @@ def _cost(numbers: RunNumbers) -> Markup | None:
         rows += [
             [Cell(f"program time{estimated}"), tables.number(cost.run_time_ns, "ns")],
             [Cell(f"program runs{estimated}"), tables.number(cost.run_count)],
-            [Cell("time a run"), tables.number(cost.ns_per_event, "ns")],
+            [Cell("time per run"), tables.number(cost.ns_per_event, "ns")],
             [
                 Cell("share of one CPU"),
                 Cell("–") if cost.cpu_percent is None else Cell(formatting.percent(cost.cpu_percent), cost.cpu_percent),

@@ -310,7 +310,7 @@ class EbpftopApp(Loads):
         from ebpftop.ui.screens.threads import ThreadsScreen
 
         if not self.feed.source.live and self.feed.session.threads is None:
-            self.notice("the tape has no threads up to here: it has them only from when someone viewed them", "info")
+            self.notice("no threads on the tape up to here: it has them only where somebody viewed them", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
 

@@ -74,7 +74,7 @@ class Preferences:
         if now.interval and now.interval != before.interval:
             await self._app.change_interval(now.interval)
         if later := [name for name in LATER if getattr(now, name) != getattr(before, name)]:
-            self._app.notice(f"{' and '.join(later)}: used from the next start on", "info")
+            self._app.notice(f"{' and '.join(later)}: applied at the next start", "info")
 
 
 def _begin(file: Path, text: str) -> None:

@@ -61,6 +61,6 @@ class GoTo(Dialog[float | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         found = moment(event.value, self._now, self._latest, self._begin)
         if found is None:
-            self.note.update(f"no time: {self._forms}")
+            self.note.update(f"not a time: {self._forms}")
         else:
             self.dismiss(found)

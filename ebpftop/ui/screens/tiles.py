@@ -63,7 +63,7 @@ class Tiles(Selecting):
         Binding("right", "beside(1)", "tile on the right", show=False),
         Binding("up,k", "across(-1)", "tile above", show=False, tooltip="Go to the tile above or below"),
         Binding("down,j", "across(1)", "tile below", show=False),
-        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes", id="own"),
+        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or hide ebpftop's own processes", id="own"),
         Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it", id="detach"),
         *Selecting.WIDENING,
         Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog", id="search"),

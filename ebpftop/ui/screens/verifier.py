@@ -100,7 +100,7 @@ class VerifierScreen(Leaving[None]):
         Binding("escape", "app.pop_screen", "back", key_display="Esc", tooltip="Go back to the dashboard"),
         Binding("v", "app.verifier", show=False, id="verifier"),
         Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="Go to the C, the log, or what led to it"),
-        Binding("shift+tab", "part(-1)", "part before", show=False),
+        Binding("shift+tab", "part(-1)", "previous part", show=False),
         Binding("y", "copy", "copy", tooltip="Copy all this as text", id="copy"),
         Binding("s", "save", "save", tooltip="Save all this as text", id="save"),
     ]

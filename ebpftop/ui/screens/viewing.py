@@ -24,7 +24,7 @@ class Viewing(Selecting):
 
     FILTERING: ClassVar[list[BindingType]] = [
         Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type", id="filter"),
-        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes", id="own"),
+        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or hide ebpftop's own processes", id="own"),
     ]
     TURNING: ClassVar[list[BindingType]] = [
         Binding("o", "past", "over time", tooltip="Show a histogram, or samples, over time", id="over-time"),

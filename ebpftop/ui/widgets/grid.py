@@ -112,7 +112,7 @@ class Grid(Painter, can_focus=True):
     @property
     def empty(self) -> str:
         """The text where there are no rows."""
-        return "nothing of what is selected" if self.narrowed else "no data yet"
+        return "nothing matches the selection" if self.narrowed else "no data yet"
 
     def row_look(self, row: int) -> str:
         """Component class of a marked row, or ""."""

@@ -44,7 +44,7 @@ def host_rows(machines: Machines, now: int, sides: dict[str, str]) -> Rows:
             number("own", "ebpftop", formatting.percent, [own_percent(each) for each in recent], 7, 4),
             number("cpus", "cpus", _load, [float(each.cpus) or None for each in hosts], 5, 2),
             text("clock", "clock", 9, [clock(each) for each in hosts], most=20, priority=4),
-            number("way", "answers in", formatting.duration, [float(each.way_ns) or None for each in hosts], 10, 3),
+            number("way", "round trip", formatting.duration, [float(each.way_ns) or None for each in hosts], 10, 3),
             text("kernel", "kernel", 8, [cell(each.kernel) for each in hosts], most=30, priority=1),
         ],
         gone=lambda row: hosts[row].state != "live",

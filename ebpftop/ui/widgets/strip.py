@@ -62,11 +62,11 @@ class StripPlot(Kept, can_focus=True):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVES,
-        Binding("left,h", "aside(-1)", "earlier", show=False, tooltip="Go a second back or on"),
+        Binding("left,h", "aside(-1)", "earlier", show=False, tooltip="Go a second back or forward"),
         Binding("right,l", "aside(1)", "later", show=False),
         Binding("V", "choose(0)", "range", tooltip="Choose a range, also by dragging", id="choose"),
         Binding("enter", "zoom", "flame graph", key_display="Enter", tooltip="Show the flame graph of this time"),
-        Binding("C", "turn", "CPU", tooltip="Show one CPU after the other, or all", id="cpu"),
+        Binding("C", "turn", "CPU", tooltip="Show one CPU at a time, or all", id="cpu"),
         Binding("shift+left", "choose(-2)", show=False, tooltip="Choose a range"),
         Binding("shift+right", "choose(2)", show=False),
         Binding("shift+up", "choose(1)", show=False),

@@ -14,7 +14,7 @@ _BEGINS = r"Error loading (?:\.?BTF|BTF)\b"
 _WARNING = r"(?i)\W*(?:\w+: )?(?:warning|note|hint|debug|info): "
 _MOST = 60  # lines of a log about BTF
 EXPLANATION = (
-    "The loader couldn't pass type information to this kernel and goes on without it: the program didn't fail. Its "
+    "The loader couldn't pass type information to this kernel and continues without it: the program didn't fail. Its "
     "maps and functions only lack their types in bpftool's output."
 )
 

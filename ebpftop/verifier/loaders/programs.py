@@ -138,8 +138,8 @@ def counted(line: str, _errno: str) -> Meaning | None:
         return replace(
             _TOO_LARGE,
             explanation=f"The program has {have:,} instructions. Before Linux 5.2, and without CAP_BPF, a program may "
-            f"have {most:,}; else the verifier gave up after a million steps. Make the program smaller: lower loop "
-            "bounds, inline less, split it by tail calls.",
+            f"have {most:,}; otherwise the verifier gave up after a million steps. Make the program smaller: lower "
+            "loop bounds, inline less, split it by tail calls.",
         )
     return replace(
         _TOO_LARGE,

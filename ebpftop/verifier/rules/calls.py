@@ -149,8 +149,8 @@ RULES = (
         r"@reg type=(?:scalar|inv|imm) expected=map_ptr$",
         "Argument $nth of $call must be a map, but gets a plain number. If the source passes a map's address and "
         "the log shows a constant (`r1 = 0x0`), the loader didn't create the map, because it doesn't know how it is "
-        "declared: use one that does (iproute2 built with libbpf for maps in `.maps`). Else pass the address itself: "
-        "a variable can't choose a map, except one looked up in a map of maps.",
+        "declared: use one that does (iproute2 built with libbpf for maps in `.maps`). Otherwise pass the address "
+        "itself: a variable can't choose a map, except one looked up in a map of maps.",
     ),
     rule(
         "helper_arg_type",

@@ -45,7 +45,7 @@ RULES = (
             r"the sum of R\d+ u(?:min|max)_value",
         ),
         "A jump leads outside of its function or into the middle of an instruction. Look at inline assembler and at "
-        "`switch` (`-fno-jump-tables`); else the program was damaged after it was compiled.",
+        "`switch` (`-fno-jump-tables`); otherwise the program was damaged after it was compiled.",
     ),
     rule(
         "bad_instruction",

@@ -76,7 +76,7 @@ RULES = (
             r"leaking pointer from stack off",
         ),
         "The program would hand a kernel address to user space, which needs privileges this loader does not have. "
-        "Don't store pointers in maps or return them; else load with CAP_PERFMON.",
+        "Don't store pointers in maps or return them, or load with CAP_PERFMON.",
     ),
     rule(
         "privilege",

@@ -72,8 +72,8 @@ RULES = (
         r"invalid read from stack(?: @reg)? off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The program reads $width bytes at offset $off of the stack, above all its variables. If the line reads a "
         "member of a copy of a kernel's struct, CO-RE moved the member to this kernel's offset, beyond the copy: read "
-        "that member from the kernel's struct itself. Else an index runs past the end of an array: bound it by the "
-        "array's size.",
+        "that member from the kernel's struct itself. Otherwise an index runs past the end of an array: bound it by "
+        "the array's size.",
         "value = BPF_CORE_READ(source, member);",
         at=r"\) [rw]\d = \*\(\w+ \*\)\(r\d [+-]\d+\)",
         when=_above,

@@ -90,7 +90,7 @@ def test_a_cgroup_or_device_goes_and_comes_back(
     assert then(7) == ""
     assert [then(None), then(None)] == [f"{name} is gone", ""]
     assert then(7) == f"{name} is back"
-    assert then(8) == f"{name} is another one now, which is not counted: load the probe again"
+    assert then(8) == f"{name} is a different one now and isn't counted: load the probe again"
     numbers.known = {}
     (never,) = given(census, **{kind: "elsewhere"})
     assert never.look() == ""

@@ -216,10 +216,10 @@ def test_what_took_long_is_a_slice_and_none_overlaps(tmp_path: Path) -> None:
         track: [(begin - start, end - start) for begin, end, *_ in those] for track, those in found.events.items()
     } == {
         "disk/slow/Slow": [(200, 200)],
-        "disk/slow/Slow/at once 1": [(50, 100), (120, 130), (299, 300)],
-        "disk/slow/Slow/at once 2": [(80, 120)],
+        "disk/slow/Slow/lane 1": [(50, 100), (120, 130), (299, 300)],
+        "disk/slow/Slow/lane 2": [(80, 120)],
     }
-    ((_, _, name, values),) = found.events["disk/slow/Slow/at once 2"]
+    ((_, _, name, values),) = found.events["disk/slow/Slow/lane 2"]
     assert name == "sh /etc/x"
     assert values["took"] == 40
     assert values["path"] == "/etc/x"
@@ -229,7 +229,7 @@ def test_more_slices_at_once_than_tracks_are_instants(tmp_path: Path) -> None:
     rows = [(1000 + at, 900) for at in range(LANES + 3)]
     path = tape(tmp_path / "a.tape", loaded(1, "disk/slow", SLOW), PEOPLE, frames.snapshot(1, 0, {}), slow(*rows))
     found = trace(path).events
-    assert sum(len(those) for track, those in found.items() if "at once" in track) == LANES
+    assert sum(len(those) for track, those in found.items() if "lane " in track) == LANES
     assert len(found["disk/slow/Slow"]) == 3
 
 

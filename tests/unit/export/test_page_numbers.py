@@ -379,7 +379,7 @@ def test_costs(case: Case) -> None:
         rows = {row[0].text: row[1] for row in case.page.runs[number].tables["cost"].rows}
         shown(rows["program time"], spent)
         shown(rows["program runs"], count)
-        shown(rows["time a run"], spent / count if count else None)
+        shown(rows["time per run"], spent / count if count else None)
         since = next(cost for cost in [*before[-1:], *inside[len(before) :]] if cost[3])
         passed = inside[-1][0] - since[0]
         shown(rows["share of one CPU"], 100 * (inside[-1][2] - since[2]) / passed if passed else None)

@@ -30,7 +30,7 @@ def test_a_view_of_stacks_fits_its_maps() -> None:
 @pytest.mark.parametrize(
     ("wrong", "key", "problem"),
     [
-        (view(stacks="samples"), ("stacks",), "'samples' is no BPF_STACK_TRACE map"),
+        (view(stacks="samples"), ("stacks",), "'samples' is not a BPF_STACK_TRACE map"),
         (view(stacks="other"), ("stacks",), "the C declares no map 'other'"),
         (
             view(map="stacks"),

@@ -64,5 +64,5 @@ def test_names_that_the_collector_looks_up_leave_no_trace_on_roots_side(orders: 
 
 def test_a_pid_that_the_collector_did_not_look_up_is_no_pid(orders: Orders) -> None:
     order = orders.of("cpu/calls", {"pid": "web:1"})
-    with pytest.raises(BadParam, match="pid: 'web:1': no pid of the host"):
+    with pytest.raises(BadParam, match="pid: 'web:1': not a pid of this host"):
         order.definitions()

@@ -171,7 +171,7 @@ from 1 to 4: R6={UNBOUND} R10=fp0
 """
     assert steps(log, "R6")[1] == (
         1,
-        "the verifier forgets the bound of R6 here, to see a loop through: it was the number 0, and is any number",
+        "the verifier forgets the bound of R6 here, so that the loop converges: it was the number 0, and is any number",
     )
 
 
