@@ -24,7 +24,7 @@ Value = float | Bounds | None
 
 
 class Change(Shape):
-    """A rate, a value of the moment, or the bounds of a percentile. changed: null where nobody can tell."""
+    """A rate, a current value, or the bounds of a percentile. changed: null if that can't be told."""
 
     before: Value
     after: Value

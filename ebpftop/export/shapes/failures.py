@@ -53,7 +53,7 @@ class Tried(Shape):
 
 
 class Failure(Shape):
-    """A program that the verifier rejected, or a probe that could not be loaded: that has all keys."""
+    """A program that the verifier rejected, or a probe that could not be loaded; only the latter has all keys."""
 
     kind: str
     message: str

@@ -13,7 +13,7 @@ from ebpftop.export.shapes.failures import Failure
 
 class Cost(Shape):
     """Since attaching; cpu_percent is the interval's, null where the kernel doesn't count. attachment_ns: estimated.
-    estimated: so is all of it, as the kernel counted for about a tenth of the time, at least for a while.
+    estimated: whether all of it is, because the kernel counted for about a tenth of the time, at least for a while.
     """
 
     run_count: Whole
@@ -59,7 +59,7 @@ class ViewColumn(Shape):
 
 
 class TableView(Shape, tag_field="kind", tag="table"):
-    """rows: a cell a column."""
+    """rows: one cell per column."""
 
     columns: list[ViewColumn]
     rows: list[list[Cell]]
@@ -67,7 +67,7 @@ class TableView(Shape, tag_field="kind", tag="table"):
 
 
 class EventsView(Shape, tag_field="kind", tag="events"):
-    """rows: a cell a column, oldest first."""
+    """rows: one cell per column, oldest first."""
 
     columns: list[ViewColumn]
     rows: list[list[Cell]]
@@ -75,8 +75,8 @@ class EventsView(Shape, tag_field="kind", tag="events"):
 
 
 class StackFrame(Shape):
-    """A function. name: empty where no symbol is known, in brackets why there is none (`[stripped]`); of a missing one
-    it says why the rest of the stack is not there.
+    """A function, or a gap. name: empty if no symbol is known; a text in brackets says why there is none (`[stripped]`),
+    or why the rest of the stack is missing.
     """
 
     name: str
@@ -105,7 +105,7 @@ class StacksView(Shape, tag_field="kind", tag="stacks"):
 
 
 class Gap(Shape):
-    """When nothing came from a host, so that nothing is known of it. Times are ns since 1970; null until it is back.
+    """A time in which nothing came from a host. Times are ns since 1970; null until it is back.
 
     why: the probe isn't there, though the host is; else "".
     """

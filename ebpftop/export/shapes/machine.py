@@ -70,7 +70,7 @@ class PlaceStack(Shape):
 
 
 class Thread(Shape):
-    """A thread. call: the system call it is in, as written. age_ns: for which it has not run at least."""
+    """A thread. call: the system call it is in, as written. age_ns: it has not run for at least that long."""
 
     tid: Whole
     pid: Whole

@@ -38,7 +38,7 @@ class TapeMark(Shape):
 
 
 class Tape(Shape):
-    """What is on a tape. complete: whether it is whole; problem: else why not."""
+    """What is on a tape. complete: whether it is whole; problem: why it isn't."""
 
     file: str
     bytes: Whole
