@@ -123,7 +123,8 @@ class Budget:
         """
         rates = self._ran.look(now, totals)
         return {
-            run: f"its programs ran {rates[run]:,.0f} times a second, more than its {limit.name} of {limit.rate:,}"
+            run: f"its programs ran {rates[run]:,.0f} times a second, more than its {limit.name} of {limit.rate:,}; "
+            f"raise that with -p {limit.name}=N"
             for run, limit in limits.items()
             if rates.get(run, 0) > limit.rate
         }

@@ -75,7 +75,7 @@ class EventsView(Shape, tag_field="kind", tag="events"):
 
 
 class StackFrame(Shape):
-    """A function, or a gap. name: empty if no symbol is known; a text in brackets says why there is none (`[stripped]`),
+    """A function, or a gap. name: empty if no symbol is known; text in brackets says why there is none (`[stripped]`),
     or why the rest of the stack is missing.
     """
 

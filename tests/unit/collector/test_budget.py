@@ -76,7 +76,7 @@ def test_a_run_is_beyond_its_limit_once_its_programs_ran_more_often_in_five_seco
     assert budget.beyond(11.0, {1: 90_000, 2: 3_500}, limits) == {}  # 600 a second; 1 has no limit
     assert budget.beyond(12.0, {1: 180_000, 2: 5_500}, limits) == {}  # exactly 1000
     assert budget.beyond(13.0, {1: 180_000, 2: 5_505}, limits) == {
-        2: "its programs ran 1,001 times a second, more than its limit of 1,000"
+        2: "its programs ran 1,001 times a second, more than its limit of 1,000; raise that with -p limit=N"
     }
 
 
