@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_PROBE = "a probe from 'ebpftop list', such as cpu/runqlat, or runqlat alone if that is unique"
 _FORMATS = ("json", "csv", "perfetto", "folded", "speedscope", "pprof")
 _EPILOG = """\
 exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user (the error says why)
@@ -30,7 +31,7 @@ exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or
   sudo ebpftop                     the dashboard
   sudo ebpftop run runqlat         one probe, as text, until Ctrl-C
   sudo ebpftop play first-minute   several probes side by side
-  ebpftop demo                     the dashboard on a recorded incident; no root, no BPF
+  ebpftop demo                     a recorded incident; no root, no BPF
 """
 
 
@@ -53,9 +54,13 @@ def parser() -> argparse.ArgumentParser:
     given: Any = {"parser_class": Later}  # it has the same interface
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
     for name, (text, fill) in _COMMANDS.items():
-        commands.add_parser(name, help=text, fill=fill)
+        commands.add_parser(name, help=text, description=_sentence(text), fill=fill)
     commands.add_parser("complete", fill=_complete)  # called by the completion scripts, and not listed in any help
     return top
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _play(one: argparse.ArgumentParser) -> None:
@@ -71,15 +76,15 @@ def _list(one: argparse.ArgumentParser) -> None:
 
 
 def _show(one: argparse.ArgumentParser) -> None:
-    one.add_argument("probe", metavar="PROBE")
+    one.add_argument("probe", metavar="PROBE", help=_PROBE)
     folder_option(one)
 
 
 def _run(one: argparse.ArgumentParser) -> None:
-    one.add_argument("probe", metavar="PROBE")
+    one.add_argument("probe", metavar="PROBE", help=_PROBE)
     param_option(one, "see 'ebpftop show PROBE'")
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between reports (default: 1)")
-    one.add_argument("--duration", "--for", type=seconds, metavar="S", help="stop after S seconds")
+    one.add_argument("--duration", "--for", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument(
         "--format",
         choices=("text", *_FORMATS),
@@ -143,11 +148,11 @@ def _serve(one: argparse.ArgumentParser) -> None:
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
-    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("tape", type=path, metavar="TAPE", help="the tape to play")
 
 
 def _report(one: argparse.ArgumentParser) -> None:
-    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("tape", type=path, metavar="TAPE", help="the tape to read")
     one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="a later tape, to compare with the first")
     one.add_argument(
         "-o", "--output", type=path, required=True, metavar="FILE", help="the file to write; - for standard output"
@@ -200,7 +205,7 @@ def _mcp(one: argparse.ArgumentParser) -> None:
 
 
 def _compare(one: argparse.ArgumentParser) -> None:
-    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("tape", type=path, metavar="TAPE", help="the tape to read")
     one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="the later tape (default: the same tape)")
     span_options(one)
     one.add_argument("--json", action="store_true", help="print one JSON object")
@@ -213,7 +218,9 @@ def _explain(one: argparse.ArgumentParser) -> None:
 
 
 def _check(one: argparse.ArgumentParser) -> None:
-    one.add_argument("folder", type=path, metavar="DIR")
+    one.add_argument(
+        "folder", type=path, metavar="DIR", help="a probe's folder, a playbook, or a folder that contains playbooks"
+    )
     sudo_option(one)
 
 
@@ -221,7 +228,7 @@ def _new(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--from", dest="origin", metavar="PROBE", help="start from a copy of this probe (default: a small template)"
     )
-    one.add_argument("folder", type=path, metavar="DIR")
+    one.add_argument("folder", type=path, metavar="DIR", help="the folder to create, such as mine/shop/calls")
 
 
 def _others(one: argparse.ArgumentParser) -> None:
@@ -255,31 +262,27 @@ def _doctor(one: argparse.ArgumentParser) -> None:
 
 def _tape(one: argparse.ArgumentParser) -> None:
     actions = one.add_subparsers(title="commands", metavar="COMMAND", dest="action", required=True)
-    info = actions.add_parser("info", help="host, kernel, time, probes, marks, losses and sizes")
-    info.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
+    info = _action(actions, "info", "show host, kernel, time, probes, marks, losses and sizes")
+    info.add_argument("tapes", type=path, nargs="+", metavar="TAPE", help="the tapes to read")
     info.add_argument("--json", action="store_true", help="print one JSON object per tape, one per line")
 
-    cut = actions.add_parser("cut", help="write a part of a tape")
-    cut.add_argument("tape", type=path, metavar="TAPE")
+    cut = _action(actions, "cut", "write a part of a tape")
+    cut.add_argument("tape", type=path, metavar="TAPE", help="the tape to read")
     at = "seconds, M:SS or H:MM:SS from the tape's start, or the text of a mark"
     cut.add_argument("--from", dest="begin", metavar="TIME", help=f"{at} (default: its start)")
     cut.add_argument("--to", dest="end", metavar="TIME", help="likewise (default: its end)")
 
-    merge = actions.add_parser("merge", help="merge several tapes of one host into one, in order of time")
-    merge.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
+    merge = _action(actions, "merge", "merge several tapes of one host into one, in order of time")
+    merge.add_argument("tapes", type=path, nargs="+", metavar="TAPE", help="the tapes to read")
 
-    scrub = actions.add_parser(
-        "scrub", help="write a copy to share: pseudonyms replace names, paths, addresses and arguments"
-    )
-    scrub.add_argument("tape", type=path, metavar="TAPE")
+    scrub = _action(actions, "scrub", "write a copy to share: pseudonyms replace names, paths, addresses and arguments")
+    scrub.add_argument("tape", type=path, metavar="TAPE", help="the tape to read")
     for each in (cut, merge, scrub):
-        each.add_argument("-o", "--output", type=path, required=True, metavar="TAPE")
+        each.add_argument("-o", "--output", type=path, required=True, metavar="TAPE", help="the tape to write")
         each.add_argument("--force", action="store_true", help="overwrite an existing tape")
 
-    export = actions.add_parser(
-        "export", help="write a tape for other tools: every interval, or the sums of its call stacks"
-    )
-    export.add_argument("tape", type=path, metavar="TAPE")
+    export = _action(actions, "export", "write a tape for other tools: every interval, or the sums of its call stacks")
+    export.add_argument("tape", type=path, metavar="TAPE", help="the tape to read")
     export.add_argument(
         "--format",
         choices=(*_FORMATS, "openmetrics"),
@@ -292,6 +295,11 @@ def _tape(one: argparse.ArgumentParser) -> None:
     )
     export.add_argument("--raw", action="store_true", help="csv for programs: text as it is, without a leading '")
     export.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=_sentence(text))
+    return parser
 
 
 def _completion(one: argparse.ArgumentParser) -> None:

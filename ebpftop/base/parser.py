@@ -18,6 +18,12 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """A text's lines, the long ones wrapped."""
+        import textwrap  # which argparse itself has imported by now
+
+        return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
+
 
 class Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:

@@ -44,7 +44,9 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_command_is_in_the_table(command: tuple[str, ...]) -> None:
     assert command in {words(row) for row in ROWS}
-    assert COMMANDS[command].format_help().strip()
+    description = COMMANDS[command].description
+    assert description
+    assert description in " ".join(COMMANDS[command].format_help().split())
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row])

@@ -38,7 +38,8 @@ def moment(reader: TapeReader, text: str) -> int:
         return named[0]
     if not marks:
         raise UsageError(f"{quoted(text)} is not a time (90, 1:30 or 0:01:30), and the tape has no marks")
-    raise UsageError(f"{quoted(text)} is neither a time nor a mark{nearest(text, [name for _, name in marks])}")
+    known = nearest(text, [name for _, name in marks]) or "; 'ebpftop tape info' lists the marks"
+    raise UsageError(f"{quoted(text)} is neither a time nor a mark{known}")
 
 
 def cut(reader: TapeReader, output: Output, start: int, end: int | None) -> list[str]:
