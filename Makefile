@@ -60,7 +60,7 @@ hostile-text: ## hostile text through every door to every output: the table of w
 	$(PYTHON) -m pytest -q tests/e2e/test_hostile_text.py
 	@cat build/hostile-text.txt
 
-stacks: ## of the distribution's servers and interpreters, how much of their time is on whole call stacks
+stacks: ## how much time of the distribution's servers and interpreters is on whole call stacks
 	@.ci/setup stacks
 	$(AS_ROOT) $(PYTHON) -m tests.stacks
 
@@ -72,7 +72,7 @@ schemas: ## write ebpftop/schemas/ from the types of what programs read
 	@.ci/setup test
 	$(PYTHON) -m tests.schemas
 
-incidents: ## record the incidents anew that triage is tested with
+incidents: ## record again the incidents that triage is tested with
 	@.ci/setup test
 	$(AS_ROOT) $(PYTHON) -m tests.incidents
 
@@ -136,10 +136,10 @@ packages-check: packages ## the packages in a clean Debian 12 and 13, the wheel 
 	@.ci/setup debian
 	$(AS_ROOT) $(PYTHON) -m tests.packages_check
 
-release: ## check all that a release needs, and make it in dist/; what is left for a person is printed
+release: ## check all that a release needs, build it in dist/, and print the steps left for a person
 	@.ci/setup packages
 	@$(PYTHON) .ci/release
 
-catalog: ## probes/README.md again, from the manifests and the last `make test` and `make test-kernels`
+catalog: ## write probes/README.md from the manifests and the last `make test` and `make test-kernels`
 	@.ci/setup python
 	$(PYTHON) -m tests.kernels.matrix
