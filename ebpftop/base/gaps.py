@@ -79,7 +79,7 @@ _EXPLAINED = {
     "Node: start it with --perf-basic-prof. .NET: DOTNET_PerfMapEnabled=1. Ruby: --yjit-perf=map. Erlang: "
     "+JPperf true.",
     NOT_IN_MAP: "A just-in-time compiler wrote this code, and the process's perf map lacks it: the map may be "
-    f"older, or of other code. Java: {_JCMD}, again. Node: start it with "
+    f"older, or for other code. Java: {_JCMD}, again. Node: start it with "
     "--perf-basic-prof --interpreted-frames-native-stack.",
     GONE: "The process ended, or executed another program, before its functions were looked up, and its files could "
     "no longer be read. Trace while it runs.",

@@ -14,7 +14,7 @@ from ebpftop.handover import protocol
 from tests.support import taken_over
 
 ROOT = Path(__file__).parents[2]
-HELD, _, _ = (ROOT / "SECURITY.md").read_text().partition("## What is no boundary")
+HELD, _, _ = (ROOT / "SECURITY.md").read_text().partition("## What is not a boundary")
 CLAIMS = [" ".join(claim.split()) for claim in re.findall(r"^- (.*?)(?=^- |^#|^$|\Z)", HELD, re.MULTILINE | re.DOTALL)]
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAMED = sorted({match for claim in CLAIMS for match in TEST.findall(claim)})
