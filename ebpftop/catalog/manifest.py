@@ -28,7 +28,7 @@ _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 _CGROUP = "this cgroup (v2) or below it"  # in a parameter's help
 _PLACES: dict[ParamType, str] = {
     "container": "this container: its name, or the beginning of its id",
-    "pod": "this pod: its name, with its namespace if need be, or its uid",
+    "pod": "this pod: its name, with or without its namespace, or its uid",
     "unit": "this systemd unit, or below it",
 }
 _CLOCKS = ("cpu-clock", "task-clock")  # perf events that a program samples; of other events it sees every one
