@@ -324,7 +324,7 @@ def test_a_stack_that_may_be_another_one_the_next_time_is_not_told(ring: Ring) -
 
 def test_records_that_are_no_copies_are_refused(ring: Ring) -> None:
     for wrong in (layout(name="else"), layout(dtype="<i8")):
-        with pytest.raises(ValueError, match="something else"):
+        with pytest.raises(ValueError, match="something other"):
             Copies(ring.fd, wrong, None, ring.codes, ring.stacks, lambda *_: None)
 
 

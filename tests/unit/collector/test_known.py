@@ -101,5 +101,5 @@ def test_one_that_the_kernel_could_not_look_at_is_not_told(
 
 def test_another_map_is_refused() -> None:
     assert known.__doc__ is not None
-    with pytest.raises(ValueError, match="something else"):
+    with pytest.raises(ValueError, match="something other"):
         KnownStacks(3, layout("<u4"))

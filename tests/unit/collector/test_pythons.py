@@ -190,7 +190,7 @@ def test_a_record_that_ends_early_is_refused(told: Told) -> None:
 
 
 def test_other_records_are_refused(told: Told) -> None:
-    with pytest.raises(ValueError, match="something else"):
+    with pytest.raises(ValueError, match="something other"):
         Pythons(-1, told.fd, layout("else"), told.functions)
 
 

@@ -69,7 +69,7 @@ def test_of_nothing_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("q", [-0.1, 1.1])
 def test_a_quantile_lies_between_0_and_1(q: float) -> None:
-    with pytest.raises(ValueError, match="no quantile"):
+    with pytest.raises(ValueError, match="not a quantile"):
         histogram(1).quantile(q)
 
 
