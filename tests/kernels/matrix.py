@@ -29,7 +29,7 @@ Each probe answers one question. Its folder says when to use it, how to read it,
 `ebpftop show PROBE` prints the same.
 
 Every probe is tested by value on each of these kernels. A cell names the variant that ran: the first in the manifest
-that this kernel could attach. `rejected` means that the verifier rejects the probe, as it should in the lab; – means
+that this kernel could attach. `rejected` means that the probe is rejected, as it should be in the lab; – means
 that no variant can attach; ? means that it was not tested there yet. `ebpftop list` tells you about your own kernel."""
 
 Record = dict[str, dict[str, str]]
