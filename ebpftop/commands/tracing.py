@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebpftop.base import hangup, jobs
+from ebpftop.base import hangup, jobs, loop
 from ebpftop.base.bounds import BUDGET
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.lean import lean
@@ -382,18 +382,18 @@ def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
     import asyncio
 
     async def go() -> int:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop, running = asyncio.Event(), asyncio.get_running_loop()
 
         def continued() -> None:
             jobs.continue_parent()
-            loop.call_later(jobs.NOTICED, jobs.continue_parent)
+            running.call_later(jobs.NOTICED, jobs.continue_parent)
 
         for number in hangup.ending_signals():
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGCONT, continued)
+            running.add_signal_handler(number, stop.set)
+        running.add_signal_handler(signal.SIGCONT, continued)
         try:
             return await work(stop)
         finally:  # later signals have nothing to stop, and asyncio closes its pipe before it removes the handlers
             signal.set_wakeup_fd(-1)
 
-    return asyncio.run(go())
+    return loop.run(go)

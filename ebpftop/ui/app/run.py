@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ebpftop.base import screen
+from ebpftop.base import loop, screen
 from ebpftop.base.hangup import Hangup, ending_signals, terminals
 from ebpftop.frames.messages import Load
 from ebpftop.frames.outside import Mailbox
@@ -79,20 +79,20 @@ def run_dashboard(
             os._exit(128 + number)
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
+        running = asyncio.get_running_loop()
 
         def leave(number: int, _frame: object) -> None:
-            loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
+            running.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
             watchdog = threading.Timer(PATIENCE, end_orphan, [number])
             watchdog.daemon = True
             watchdog.start()
 
         for number in ending_signals():
             signal.signal(number, leave)
-        loop.call_later(SETTLED, collect_from_now_on)
+        running.call_later(SETTLED, collect_from_now_on)
         mailbox = Mailbox(app.marking.from_outside)
         if source.live:
-            loop.call_soon(mailbox.open)
+            running.call_soon(mailbox.open)
         try:
             await app.run_async(mouse=options.settings.mouse)
         finally:
@@ -102,7 +102,7 @@ def run_dashboard(
     hangup = Hangup(terminals())
     threading.Thread(target=_end_with_terminal, args=(hangup, outer), daemon=True).start()
     try:
-        asyncio.run(run())
+        loop.run(run)
     finally:
         _restore(settings)  # if Textual could not
         if os.getppid() != parent or hangup.wait(0):  # sudo may have ended before it passed on the last of our output
