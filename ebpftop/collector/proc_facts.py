@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ebpftop.base.apart import Apart
@@ -45,7 +46,7 @@ class Reader:
         while len(found) < len(tgids):
             part = tgids[len(found) : len(found) + _AT_ONCE]
             read: list[Facts | None] = []
-            whole = self._apart.done(lambda part=part, read=read: read.extend(map(facts, part)))  # type: ignore[misc]
+            whole = self._apart.done(partial(read.extend, map(facts, part)))
             known = read[: len(part)]  # what was left behind may go on
             found += known
             if not whole and len(known) < len(part):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 from ebpftop.base.readable import readable
 from ebpftop.frames.stdio import GREETING
@@ -26,9 +27,9 @@ def relay(stream: socket.socket) -> int:
     return 0
 
 
-def _until_the_end(way: object, stream: socket.socket, over: threading.Event) -> None:
+def _until_the_end(way: Callable[[socket.socket], None], stream: socket.socket, over: threading.Event) -> None:
     with contextlib.suppress(OSError):
-        way(stream)  # type: ignore[operator]
+        way(stream)
     over.set()
 
 

@@ -106,8 +106,7 @@ def _load(held: ExitStack, kind: int, attach_type: int = 0, function: int = 0) -
     return int(program)
 
 
-def _event(held: ExitStack, program: int, kind: int, config: int, **place: object) -> None:
-    event = perf.open_event(kind, config, **place)  # type: ignore[arg-type]
+def _attach(held: ExitStack, program: int, event: int) -> None:
     held.callback(os.close, event)
     perf.attach(event, program)
 
@@ -123,7 +122,7 @@ def _tracepoint(held: ExitStack) -> str:
     if event is None:
         raise KernelLacks("tracefs has none of the usual tracepoints", "use a kernel with CONFIG_FTRACE")
     number = int((place / "events" / event / "id").read_text())
-    _event(held, _load(held, _TRACEPOINT), perf.TYPE_TRACEPOINT, number, cpu=_cpu())
+    _attach(held, _load(held, _TRACEPOINT), perf.open_event(perf.TYPE_TRACEPOINT, number, cpu=_cpu()))
     return f"attached to {event.replace('/', ':')}"
 
 
@@ -140,7 +139,7 @@ def _kprobe(held: ExitStack) -> str:
         raise KernelLacks(
             "this kernel was built without kprobes", "use a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS"
         )
-    _event(held, _load(held, _KPROBE), kind, 0, name=_FUNCTIONS[0].encode(), cpu=_cpu())
+    _attach(held, _load(held, _KPROBE), perf.open_event(kind, 0, name=_FUNCTIONS[0].encode(), cpu=_cpu()))
     return f"attached to {_FUNCTIONS[0]}"
 
 
@@ -160,7 +159,8 @@ def _uprobe(held: ExitStack) -> str:
     if kind is None:
         raise KernelLacks("this kernel was built without uprobes", "use a kernel with CONFIG_UPROBE_EVENTS")
     file, offset, name = place_of_getpid()
-    _event(held, _load(held, _KPROBE), kind, 0, name=file, offset=offset, pid=os.getpid(), cpu=-1)
+    program = _load(held, _KPROBE)
+    _attach(held, program, perf.open_event(kind, 0, name=file, offset=offset, pid=os.getpid(), cpu=-1))
     return f"attached to getpid in {name}"
 
 
@@ -183,7 +183,8 @@ def place_of_getpid() -> tuple[bytes, int, str]:
 
 def _sampling(held: ExitStack) -> str:
     program = _load(held, _PERF_EVENT)
-    _event(held, program, perf.TYPE_SOFTWARE, perf.SOFTWARE_EVENTS["cpu-clock"], frequency=99, cpu=_cpu())
+    clock = perf.SOFTWARE_EVENTS["cpu-clock"]
+    _attach(held, program, perf.open_event(perf.TYPE_SOFTWARE, clock, frequency=99, cpu=_cpu()))
     return "sampled cpu-clock at 99 Hz"
 
 

@@ -15,9 +15,10 @@ _JUMP = r"goto\w*\spc[+-]\d+"
 _EXTENT = re.compile(
     rf"""\s*\d+:\ \([0-9a-f]{{2}}\)\ (?:
       if\ {_REGISTER}\ \S+\ (?:{_REGISTER}|{_NUMBER})\ {_JUMP} | {_JUMP} | exit\b | call\ \S+
-    | {_REGISTER}\ =\ (?:\(s\d+\))?{_REGISTER}(?!\d) | {_REGISTER}\ =\ {_MEMORY} | (?:lock\ )?{_MEMORY}\ \S*=\ (?:{_REGISTER}|{_NUMBER})
+    | {_REGISTER}\ =\ (?:\(s\d+\))?{_REGISTER}(?!\d) | {_REGISTER}\ =\ {_MEMORY}
+    | (?:lock\ )?{_MEMORY}\ \S*=\ (?:{_REGISTER}|{_NUMBER})
     | {_REGISTER}\ \S+\ (?:{_REGISTER}|{_NUMBER})
-    )""",  # noqa: E501
+    )""",
     re.VERBOSE,
 )
 _VALUE = r"[^\s()]*(?:\((?:[^()]|\([^()]*\))*\))?[^\s()]*"

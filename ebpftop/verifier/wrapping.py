@@ -144,7 +144,7 @@ def _fields(text: str) -> Iterator[str]:
 
 def _unprefixed(line: str) -> str:
     if line[:1] == ">" and line[:3] != ">>>":
-        line = line[_QUOTED.match(line).end() :]  # type: ignore[union-attr]  # it begins with one
+        line = _QUOTED.sub("", line, count=1)
     first = line[:1]
     dated = line[4:5] in ("-", "/") if first.isdigit() else first in "<[ADFJMNOS"
     if dated and (match := _PREFIX.match(line)):

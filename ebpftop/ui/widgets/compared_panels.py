@@ -135,7 +135,7 @@ class ComparedTablePanel(ComparedPanel):
         yield self.frame
 
     @property
-    def grid_frame(self) -> GridFrame:
+    def grid_frame(self) -> GridFrame | None:
         return self.frame
 
     def draw(self, compared: Compared, *, leaves_out: bool) -> None:
@@ -189,7 +189,7 @@ class ComparedHistogramPanel(ComparedTablePanel):
             yield self.frame
 
     @property
-    def grid_frame(self) -> GridFrame | None:  # type: ignore[override]
+    def grid_frame(self) -> GridFrame | None:
         return self.frame if self.view.by else None
 
     def draw(self, compared: Compared, *, leaves_out: bool) -> None:
