@@ -137,8 +137,9 @@ def _perf() -> tuple[list[PerfCost], str]:
                 before = _children()
                 done = subprocess.run(
                     _record(CLOCK, f"-F{FREQUENCY}", f"-p{worker.pid}", "-o", str(data), "sleep", str(WARM)),
-                    capture_output=True, check=False,
-                )  # fmt: skip
+                    capture_output=True,
+                    check=False,
+                )
                 if done.returncode:
                     return [], f"it records nothing: {(done.stderr.decode().splitlines() or [''])[-1]}"
                 script = ["perf", "script", "--no-inline", "-F", "comm,ip,sym", "-i", str(data)]

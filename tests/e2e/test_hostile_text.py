@@ -240,8 +240,10 @@ def for_agents(tape: Path) -> str:
     asked = [("triage", {"tape": str(tape)}), ("explain", {"log": log()})]
     asked += [("show", {"probe": text}) for text in came_in("parameter").values()]
     asked += [("run", {"probe": "hello", "params": {text: text}}) for text in came_in("parameter").values()]
-    calls = [{"jsonrpc": "2.0", "id": name, "method": "tools/call", "params": {"name": name, "arguments": given}}
-             for name, given in asked]  # fmt: skip
+    calls = [
+        {"jsonrpc": "2.0", "id": name, "method": "tools/call", "params": {"name": name, "arguments": given}}
+        for name, given in asked
+    ]
     out = io.BytesIO()
     lines = "".join(json.dumps(each) + "\n" for each in calls)
     jsonrpc.serve(io.BytesIO(lines.encode()), out.write, lambda method, params: mcp._answer(method, params, 25.0))

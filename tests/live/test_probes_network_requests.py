@@ -64,8 +64,11 @@ def test_each_answer_is_timed_at_both_ends(tmp_path: Path) -> None:
         server.start()
         client.work()
         server.finish()
-    counts = {(worker, side): traced.count("latency", pid=worker.pid, side=side)
-              for worker in (server, client) for side in ("client", "server")}  # fmt: skip
+    counts = {
+        (worker, side): traced.count("latency", pid=worker.pid, side=side)
+        for worker in (server, client)
+        for side in ("client", "server")
+    }
     assert counts == {(server, "server"): 13, (client, "client"): 13, (server, "client"): 0, (client, "server"): 0}
     assert traced.count("latency") == 26
     assert min(high for _, high in traced.buckets("latency", side="client")) > 2 * DELAY + WORK

@@ -135,7 +135,7 @@ ASKED: list[Request] = [
 def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
     stream.recv(1, socket.MSG_PEEK)  # the collector serves
     told = as_anybody()
-    told["collector's memory"] = outcome(lambda: open(f"/proc/{_collector()}/mem", "rb"))  # noqa: SIM115
+    told["collector's memory"] = outcome(lambda: os.open(f"/proc/{_collector()}/mem", os.O_RDONLY))
     for each in REQUESTS * (TRIED // len(REQUESTS)):
         transport.send(control, each)  # straight to root
     _until_read(control)
@@ -281,7 +281,7 @@ def main(who: str, file: Path) -> int:
         def taken_over(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
             return collector(control, stream, file)
 
-        serving.Plan = lambda **given: plan(**{**given, "collector": taken_over})  # type: ignore[assignment,misc]
+        serving.Plan = lambda **given: plan(**{**given, "collector": taken_over})
     return tracing.supervise([], consumer, screen=False, budget=0.0)
 
 

@@ -66,7 +66,7 @@ _BY_ERRNO = {
     "EEXIST": Meaning(
         "other", "Something is pinned under the map's name already. Unpin it, or use another name.", fault="environment"
     ),
-}  # fmt: skip
+}
 _OTHER = Meaning(
     "unknown",
     "The map could not be created, and the loader's message gives no reason. Check its type, sizes and flags.",

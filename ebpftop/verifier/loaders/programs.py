@@ -69,8 +69,8 @@ _BY_ERRNO = {
     "EINVAL": Meaning(
         "unknown",
         MISSING_LOG + " If the loader requested one and it is empty, the verifier never looked at the program: the "
-                      "kernel doesn't know its type, its attach type or a flag, or, before Linux 5.0, a kprobe's "
-                      "kern_version isn't that of the running kernel.",
+        "kernel doesn't know its type, its attach type or a flag, or, before Linux 5.0, a kprobe's "
+        "kern_version isn't that of the running kernel.",
     ),
     "ENOTSUPP": Meaning(
         "unsupported",
@@ -97,7 +97,7 @@ _BY_ERRNO = {
     "EFAULT": Meaning(
         "unknown",
         MISSING_LOG + " EFAULT means that the verifier hit a bug of its own, or, before Linux 6.4, that the log "
-                      "didn't fit into the buffer: begin with one of 16 MB, and look into `dmesg`.",
+        "didn't fit into the buffer: begin with one of 16 MB, and look into `dmesg`.",
     ),
     "EAGAIN": Meaning(
         "other",
@@ -105,7 +105,7 @@ _BY_ERRNO = {
         "sends signals to the loader must wait until it is loaded.",
         fault="environment",
     ),
-}  # fmt: skip
+}
 
 
 def recognise(line: str, errno: str) -> Meaning | None:

@@ -236,7 +236,7 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         ({"variant": "variants = []\n"}, ["probe.toml:5: variants: expected at least one"]),
         ({"view": ""}, ["probe.toml:1: views: missing, expected an array of tables"]),
         (
-            {"params": PID.replace("pid\"", "pidd\"")},
+            {"params": PID.replace('pid"', 'pidd"')},
             [
                 f"probe.toml:6: params.pid.type: expected one of {', '.join(get_args(ParamType))}, "
                 "not 'pidd'; did you mean pid?"
@@ -338,8 +338,10 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         ),
         (
             {"view": VIEW.replace('"table"', '"tabel"')},
-            ["probe.toml:12: views[0].show: expected one of histogram, table, events, stacks, not 'tabel'; "
-                "did you mean table?"],
+            [
+                "probe.toml:12: views[0].show: expected one of histogram, table, events, stacks, not 'tabel'; "
+                "did you mean table?"
+            ],
         ),
         (
             {"view": VIEW.replace('"process"', '"proces"')},
@@ -405,14 +407,13 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
             {"view": '[[views]]\nmap = "m"\nshow = "stacks"\nby = ["tgid"]\n'},
             [
                 "probe.toml:9: views[0].stacks: missing, expected the name of a BPF_STACK_TRACE map",
-                "probe.toml:9: views[0].kernel: missing, like `user`: "
-                "name the key's field that is an id in `stacks`",
+                "probe.toml:9: views[0].kernel: missing, like `user`: name the key's field that is an id in `stacks`",
             ],
         ),
         (
             {"view": STACKS + 'by = ["tgid", "user"]\n'},
             [
-                "probe.toml:13: views[0].user: user stacks need a `by` field with decode = \"process\", "
+                'probe.toml:13: views[0].user: user stacks need a `by` field with decode = "process", '
                 "as their addresses belong to that process",
                 "probe.toml:14: views[0].by: contains user, which is the kernel, user or count field",
             ],
@@ -431,7 +432,7 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         ({"view": '[[views]]\nshow = "table"\n'}, ["probe.toml:9: views[0].map: missing, expected a string"]),
         ({"view": "[views]\nmap = 1\n"}, ["probe.toml:9: views: expected an array of tables"]),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_named_by_file_line_and_key(tmp_path: Path, parts: dict[str, str], expected: list[str]) -> None:
     assert problems(write_probe(tmp_path, **parts)) == expected
 

@@ -125,7 +125,7 @@ def test_a_parameter_becomes_a_definition(one: Param, text: str, expected: list[
         (param("cgroup"), "", "expected a cgroup path of 1 to 4095 bytes of UTF-8 without NUL, not ''"),
         (param("cgroup"), "/no\n", "'/no\\n': No such file or directory"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_refused_in_one_inert_line(one: Param, text: str, complaint: str) -> None:
     with pytest.raises(BadParam) as caught:
         defined(one, text)

@@ -504,7 +504,7 @@ def everywhere(new: Callable[..., str]) -> list[AnyFrame]:
     )
     threads = Threads(
         monotonic_ns=1, boottime_ns=1, threads=[place], stacks=[[new()]], unread=[new()], error=new(), host=new()
-    )  # fmt: skip
+    )
     return [
         hello(host=new(), kernel=new("6.1.0-"), version=new("1.0+"), machine=new(), user=new()),
         msgspec.structs.replace(catalog(own, bundled), problems=[new()], playbooks=[playbook]),

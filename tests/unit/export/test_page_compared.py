@@ -139,9 +139,8 @@ def test_the_spans(case: Case) -> None:
         begin = min(step.realtime - (step.end - before) for before, step in lasting)
         end = max(step.realtime for _, step in lasting)
         assert (row[1].value, row[2].value, row[3].value) == (begin, end, end - begin)
-        assert [cell.text for cell in row[4:]] == [
-            side.path.name, side.sums.hello["host"], side.sums.hello["kernel"],
-        ]  # fmt: skip
+        told = [side.path.name, side.sums.hello["host"], side.sums.hello["kernel"]]
+        assert [cell.text for cell in row[4:]] == told
 
 
 def test_tables(case: Case) -> None:

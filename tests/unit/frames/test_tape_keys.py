@@ -147,7 +147,8 @@ def _readable(frames: Iterable[tuple[int, AnyFrame]]) -> Iterable[tuple[int, Any
     try:
         yield from frames
     except BadTape as error:
-        assert "is truncated" in str(error)  # noqa: PT017 - it ends without an end
+        if "is truncated" not in str(error):
+            raise
 
 
 def test_a_jump_reads_one_key_and_the_blocks_up_to_the_moment(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:

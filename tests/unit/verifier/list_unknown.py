@@ -13,10 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from ebpftop.verifier.rules import recognise  # noqa: E402
+from ebpftop.verifier.rules import recognise
 
 TALKING = {"disasm.c", "log.c", "backtrack.c"}  # they tell of instructions and states
 COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', re.DOTALL)

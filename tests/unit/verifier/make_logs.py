@@ -22,19 +22,19 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from load import How, Loaded, load
+
+from ebpftop.catalog.numbering import mark
+from ebpftop.loader.listing import lines_of
+from ebpftop.verifier import lines
+from tests.kernels import guest, images
+from tests.kernels.__main__ import CACHE
+from tests.kernels.matrix import series
+
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]
-sys.path[:0] = [str(CHECKOUT), str(HERE.parents[1]), str(HERE)]
-
-from load import How, Loaded, load  # noqa: E402
-
-from ebpftop.catalog.numbering import mark  # noqa: E402
-from ebpftop.loader.listing import lines_of  # noqa: E402
-from ebpftop.verifier import lines  # noqa: E402
-from tests.kernels import guest, images  # noqa: E402
-from tests.kernels.__main__ import CACHE  # noqa: E402
-from tests.kernels.matrix import series  # noqa: E402
-
 LOGS = HERE / "logs"
 KEPT = 12_000  # bytes of a long log: its beginning and its end
 _ADDRESS = re.compile(r"(\(18\) r\d+ = )0xffff[0-9a-f]{12}\b")  # of a map

@@ -15,12 +15,13 @@ def steps(log: str, name: str, **how: bool) -> list[tuple[int | None, str]]:
 
 
 def test_copies_are_followed_to_the_call_that_gave_the_value() -> None:
-    log = """
+    found = "map_value_or_null(id=1,map=counts,ks=4,vs=8)"
+    log = f"""
 ; u64 *count = counts.lookup(&pid); @ a.c:7
-5: (85) call bpf_map_lookup_elem#1    ; R0_w=map_value_or_null(id=1,map=counts,ks=4,vs=8)
-6: (bf) r7 = r0                       ; R0_w=map_value_or_null(id=1,map=counts,ks=4,vs=8) R7_w=map_value_or_null(id=1,map=counts,ks=4,vs=8)
+5: (85) call bpf_map_lookup_elem#1    ; R0_w={found}
+6: (bf) r7 = r0                       ; R0_w={found} R7_w={found}
 7: (79) r1 = *(u64 *)(r7 +0)
-"""  # noqa: E501
+"""
     held = "a value of 8 bytes in the map counts or NULL"
     assert steps(log, "R7") == [
         (5, f"`count` (R0) is what the lookup returns: {held}"),

@@ -47,8 +47,9 @@ def test_all_parts_of_a_report() -> None:
     assert report is not None
     assert (report.category, report.problem) == ("Register Type Safety", "Invalid dereference")
     assert report.title == "Register Type Safety: Invalid dereference"
-    assert report.reason.endswith("The program could dereference NULL on this path, so the verifier cannot prove this "
-                                  "access is safe.")  # fmt: skip
+    assert report.reason.endswith(
+        "The program could dereference NULL on this path, so the verifier cannot prove this access is safe."
+    )
     assert report.suggestion.startswith("Add a NULL check")
     assert report.at == Event(
         insn=8,
