@@ -120,7 +120,7 @@ def booted(folder: Path) -> Iterator[list[Far]]:
         for number, version in enumerate(VERSIONS):
             fars.append(Far(version, number, folder))
         for far in fars:
-            until(lambda far=far: far.ended or b"listening" in far.log(), f"{far.release}: sshd listens")  # type: ignore[misc]
+            until(lambda far=far: far.ended or b"listening" in far.log(), f"{far.release}: sshd listens")
             assert not far.ended, f"{far.log().decode(errors='replace')}\n{far.console()}"
         yield fars
     finally:
@@ -207,11 +207,11 @@ def its_end_leaves_nothing(there: Asking, term: Terminal, fars: list[Far], how: 
                 )
     for far, (served, loaded) in zip(fars, before, strict=True):
         until(
-            lambda far=far, served=served: not served & there.served(far),  # type: ignore[misc]
+            lambda far=far, served=served: not served & there.served(far),
             f"{how}: none of {len(served)} processes is left on {far.name}",
         )
         until(
-            lambda far=far, loaded=loaded: not loaded & there.loaded(far),  # type: ignore[misc]
+            lambda far=far, loaded=loaded: not loaded & there.loaded(far),
             f"{how}: none of {len(loaded)} programs and maps is loaded on {far.name}",
         )
     if "ssh" not in how:

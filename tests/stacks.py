@@ -123,7 +123,7 @@ def process(*command: str | Path, folder: Path | None = None, **environment: str
         raise Missing(f"{command[0]} is not installed")
     silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     kept = os.environ | environment
-    with subprocess.Popen(command, cwd=folder, env=kept, process_group=0, **silent) as made:  # type: ignore[call-overload]
+    with subprocess.Popen(command, cwd=folder, env=kept, process_group=0, **silent) as made:
         try:
             yield made
         finally:

@@ -34,7 +34,7 @@ class Exporter:
         request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text"})
         with urllib.request.urlopen(request, timeout=20 * SLOWER) as answer:
             text = answer.read().decode()
-        families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        families = text_string_to_metric_families(text)
         samples = (sample for family in families for sample in family.samples)
         return sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items())
 

@@ -43,7 +43,7 @@ def turn(door: Door, number: int, until: float) -> bool:
     try:
         with bounded():
             for data in inputs:
-                reached.by(lambda data=data: attempt(door, data))  # type: ignore[misc]
+                reached.by(lambda data=data: attempt(door, data))
             while time.monotonic() < until:
                 by_structure(door, EXAMPLES, choice.getrandbits(32))
                 by_changes(door, inputs, choice, reached, CHANGES)

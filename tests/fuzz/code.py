@@ -49,8 +49,8 @@ def read_perf_map(data: bytes) -> None:
     """As the task that names addresses does, as far as what the collector reads of its answer."""
     process = symbolize._Process.__new__(symbolize._Process)
     process.id, process.asked = 1, Addresses(id=1, tgid=1, start_ns=1, addresses=ASKED)
-    process._mappings = _Compiled()  # type: ignore[assignment]
-    process.mapped, process.again, process.version = {}, [], ""  # type: ignore[assignment]
+    process._mappings = _Compiled()
+    process.mapped, process.again, process.version = {}, [], ""
     process.answers = {address: symbolize._place(address, _Compiled().at(address), "") for address in ASKED}
     with scratch(data) as path:
         process.perf_map = os.open(path, os.O_RDONLY)
@@ -157,8 +157,12 @@ _mapped = st.builds(_mapping, _number, _address, _length, _offset, _number, st.o
 _records = st.lists(
     st.one_of(
         st.builds(record, st.just(10), st.tuples(_mapped, _path.map(_padded)).map(b"".join), _time),
-        st.builds(record, st.sampled_from([4, 7]), st.tuples(_number, _number, _number, _number, _time).map(
-            lambda parts: struct.pack("<IIIIQ", *parts)), _time),
+        st.builds(
+            record,
+            st.sampled_from([4, 7]),
+            st.tuples(_number, _number, _number, _number, _time).map(lambda parts: struct.pack("<IIIIQ", *parts)),
+            _time,
+        ),
         st.builds(
             record,
             st.just(3),
@@ -169,7 +173,7 @@ _records = st.lists(
         st.builds(record, st.sampled_from([0, 1, 2, 9, 11]), st.binary(max_size=24), _time),
     ),
     max_size=12,
-).map(b"".join)  # fmt: skip
+).map(b"".join)
 
 DOORS = [
     Door(

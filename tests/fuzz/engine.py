@@ -188,7 +188,7 @@ def by_changes(door: Door, inputs: list[bytes], choice: random.Random, reached: 
     """Change inputs `count` times; those that reach something new are added to `inputs`. Raises `Hole`."""
     for _ in range(count):
         data = changed(choice, choice.choice(inputs), choice.choice(inputs))
-        if reached.by(lambda data=data: attempt(door, data)) and len(inputs) < KEPT:  # type: ignore[misc]
+        if reached.by(lambda data=data: attempt(door, data)) and len(inputs) < KEPT:
             inputs.append(data)
 
 

@@ -106,7 +106,7 @@ def message(kind: Any) -> SearchStrategy[Any]:
     hints = get_type_hints(kind, include_extras=True)
     config = kind.__struct_config__
     names = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
-    fields = {names[name]: st.deferred(lambda each=hints[name]: of_type(each)) for name in names}  # type: ignore[misc]
+    fields = {names[name]: st.deferred(lambda each=hints[name]: of_type(each)) for name in names}
     if config.array_like:
         return st.tuples(*fields.values()).map(list)
     required = {names[each.name] for each in msgspec.structs.fields(kind) if each.required}

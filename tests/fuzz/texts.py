@@ -85,12 +85,12 @@ def read_params(data: bytes) -> None:
     """NAME=VALUE lines, to each bundled probe, as the root side checks them."""
     given = dict(each.partition("=")[::2] for each in text_of(data).split("\n"))
     for probe in probes()[::9]:
-        names = [each.name for each in probe.params]  # type: ignore[attr-defined]
+        names = [each.name for each in probe.params]
         known = {name: value for name, value in given.items() if name in names} or given
         with contextlib.suppress(params.BadParam):
-            chosen = params.canonical(probe, known)  # type: ignore[arg-type]
-            params.usable(probe, chosen)  # type: ignore[arg-type]
-            for each in params.definitions(probe, chosen, LOOKUPS):  # type: ignore[arg-type]
+            chosen = params.canonical(probe, known)
+            params.usable(probe, chosen)
+            for each in params.definitions(probe, chosen, LOOKUPS):
                 assert each.startswith("-D") or each.startswith("-"), each
                 assert each.isprintable()
                 assert each.isascii()

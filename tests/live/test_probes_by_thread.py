@@ -113,7 +113,7 @@ def test_samples_are_kept_by_thread(unwind: str, tmp_path: Path) -> None:
     program = tmp_path / "spinning"
     subprocess.run(["cc", "-O2", "-pthread", "-o", program, "-xc", "-"], input=SPINNING, text=True, check=True)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([program], text=True, **pipes) as spinning:  # type: ignore[call-overload]
+    with subprocess.Popen([program], text=True, **pipes) as spinning:
         try:
             params = {"pid": spinning.pid, "frequency": FREQUENCY, "by": "thread", "unwind": unwind}
             with trace("cpu/profile", **params) as traced:

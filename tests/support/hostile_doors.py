@@ -54,7 +54,7 @@ def _comm(raw: bytes) -> str:
 def _thread_name(raw: bytes) -> str:
     """As probes keep it in a map."""
     column = unpack({"thread": decoded.decode(np.array([raw.ljust(5000, b"\0")]))})["thread"]
-    return column.at(0)  # type: ignore[union-attr]
+    return column.at(0)
 
 
 def _cgroup(raw: bytes) -> str:
@@ -70,7 +70,7 @@ def _cgroup_folder(raw: bytes) -> str:
 
 def _file_name(raw: bytes) -> str:
     column = unpack({"name": decoded.decode(np.array([raw.ljust(5000, b"\0")]))})["name"]
-    return column.at(0)  # type: ignore[union-attr]
+    return column.at(0)
 
 
 def _host_name(raw: bytes) -> str:

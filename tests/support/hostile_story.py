@@ -105,9 +105,9 @@ def threads(came: Came, monotonic_ns: int = NOW) -> Threads:
         tgid = 1001 + number
 
         def thread(tid: int, state: str, call: str, file: str = "", tgid: int = tgid, **more: object) -> ThreadPlace:
-            common = {"start_ns": 1, "comm": name, "process": process, "cpu_ns": 0, "switches": 1}  # noqa: B023
+            common = {"start_ns": 1, "comm": name, "process": process, "cpu_ns": 0, "switches": 1}  # noqa: B023 - called in this round
             waits = {"call": NUMBERS[call], "arguments": [tgid] * 6, "target": file, "still_ns": 5 * SECOND}
-            return ThreadPlace(tid=tid, tgid=tgid, state=state, **{**common, **waits, **more})  # type: ignore[arg-type]
+            return ThreadPlace(tid=tid, tgid=tgid, state=state, **{**common, **waits, **more})
 
         reader, waiter, holder = WAITS + number, WAITS + COUNT + number, tgid
         found += [

@@ -27,5 +27,5 @@ def give_away(_: socket.socket, stream: socket.socket) -> int:
 
 if __name__ == "__main__":
     if root := os.environ.get("RUNTIMES_ROOT"):
-        containers.run = partial(containers.run, root=Path(root))  # type: ignore[assignment]
+        containers.run = partial(containers.run, root=Path(root))
     sys.exit(tracing.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False, budget=0.0))

@@ -105,10 +105,10 @@ def test_dependencies_that_are_not_locked(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("each", packages.RELEASES, ids=lambda each: str(each.number))
-def test_one_release_of_each_dependency_for_a_python(each: packages.Release) -> None:  # type: ignore[name-defined]
+def test_one_release_of_each_dependency_for_a_python(each: packages.Release) -> None:
     locked = (CHECKOUT / ".ci/locked/run.txt").read_text()
     lines = list(packages.requirements(locked, each.python))
-    names = [re.match(r"[A-Za-z0-9._-]+", line)[0] for line in lines]  # type: ignore[index]
+    names = [re.match(r"[A-Za-z0-9._-]+", line)[0] for line in lines]
     assert len(set(names)) == len(names)
     assert set(names) == set(re.findall(r"^([a-z0-9.-]+)==", locked, re.MULTILINE))
     (numpy,) = [line for line in lines if line.startswith("numpy")]

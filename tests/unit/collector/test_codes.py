@@ -69,7 +69,7 @@ def known(asked: Asked, **given: object) -> Space:
     """A program whose code was read at 100 s."""
     assert asked.codes.space(ONE, 1, 0.0, 100.0) is None
     asked.codes.tick(100.0)
-    asked.answer(**given)  # type: ignore[arg-type]
+    asked.answer(**given)
     found = asked.codes.space(ONE, 1, 0.1, 100.1)
     assert isinstance(found, Space)
     return found

@@ -71,7 +71,7 @@ class Traced:
     def __init__(self) -> None:
         self.kernel, self.census = Kernel(), Processes()
         self.map = DisplayedMap(3, LAYOUT, [VIEW], self.census, Context())
-        self.map.reader = self.kernel  # type: ignore[assignment]
+        self.map.reader = self.kernel
 
     def count(self, tgid: int, call: int, count: int, longest: int = 1) -> None:
         row = self.kernel.rows.setdefault((tgid, call), [0, 0])

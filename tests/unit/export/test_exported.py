@@ -40,7 +40,7 @@ SLOW = ViewInfo(
 
 def exported(path: Path, format: Format, *, raw: bool = False) -> bytes:
     out = io.BytesIO()
-    assert export(TapeReader(path), format, out, raw=raw) == []  # type: ignore[arg-type]
+    assert export(TapeReader(path), format, out, raw=raw) == []
     return out.getvalue()
 
 

@@ -49,7 +49,7 @@ def accounts(given: Sequence[Any], most: int = 20) -> Accounts:
 def read(of: Accounts) -> Samples:
     """As Prometheus' own parser reads it; an empty label is none."""
     text, _ = Exposition(of).text(OPEN)
-    families = list(text_string_to_metric_families(text.decode()))  # type: ignore[no-untyped-call]
+    families = list(text_string_to_metric_families(text.decode()))
     return {
         (sample.name, frozenset((name, value) for name, value in sample.labels.items() if value)): sample.value
         for family in families

@@ -30,7 +30,7 @@ def test_a_file_appears_with_all_it_holds(
 ) -> None:
     if not has_nameless:  # as on NFS
 
-        def opened(path: Path, flags: int, mode: int = 0o777, real=os.open) -> int:  # type: ignore[no-untyped-def]
+        def opened(path: Path, flags: int, mode: int = 0o777, real=os.open) -> int:
             if flags & os.O_TMPFILE == os.O_TMPFILE:
                 raise OSError(errno.EOPNOTSUPP, "not supported")
             return int(real(path, flags, mode))

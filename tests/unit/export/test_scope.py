@@ -183,9 +183,7 @@ def over_time(each: Chapter, scope: Scope) -> dict[str, Sums]:
 
 def everything(each: Chapter, scope: Scope) -> dict[tuple[str, str], Sums]:
     """(format, view) → what it holds."""
-    read_: dict[Format, Any] = {
-        "csv": in_csv, "json": in_json, "folded": in_folded, "speedscope": in_speedscope,
-    }  # fmt: skip
+    read_: dict[Format, Any] = {"csv": in_csv, "json": in_json, "folded": in_folded, "speedscope": in_speedscope}
     found = {(name, view): sums for name, of in read_.items() for view, sums in of(written(name, each, scope)).items()}
     found |= {("over time", view): sums for view, sums in over_time(each, scope).items()}
     return {key: +sums for key, sums in found.items()}
@@ -379,9 +377,8 @@ def test_a_filter_narrows_what_it_narrows_on_the_screen() -> None:
     page = Report(data_page(query)).runs[1].views
     assert page["execs"].attributes["data-events"] == "2"
     drawn = {name: view.tables["time"].rows for name, view in page.items() if name != "execs"}  # those have no time
-    assert {name: sum(row[2].value or 0 for row in rows) for name, rows in drawn.items()} == {
-        "calls": 77, "samples": 77, "latency": 1875,
-    }, "the histogram isn't filtered, only its list"  # fmt: skip
+    sums = {name: sum(row[2].value or 0 for row in rows) for name, rows in drawn.items()}
+    assert sums == {"calls": 77, "samples": 77, "latency": 1875}, "the histogram isn't filtered, only its list"
 
 
 @settings(max_examples=40, deadline=None)
@@ -411,7 +408,7 @@ def test_ebpftops_own_rows_are_where_the_screen_shows_them() -> None:
     for own, there in ((None, True), (True, True), (False, False)):
         aspects = {view.name: Aspect(own=own) for view in VIEWS if view is not EXECS}
         for format in ("csv", "json", "folded", "speedscope"):
-            text = exported(format, {**aspects, "execs": Aspect(query="sh")})  # type: ignore[arg-type]
+            text = exported(format, {**aspects, "execs": Aspect(query="sh")})
             assert ('ebpftop"' in text or "ebpftop," in text or "ebpftop;" in text) is there, (own, format)
             assert ("without ebpftop's own processes" in text) is not there
         page = Report(data_page(aspects)).runs[1].views["calls"].tables["rows"].rows

@@ -62,7 +62,7 @@ def moments(text: str) -> dict[float, Samples]:
 def parsed(text: str) -> Samples:
     return {
         (sample.name, frozenset((name, value) for name, value in sample.labels.items() if value)): sample.value
-        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 

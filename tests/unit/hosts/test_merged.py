@@ -152,7 +152,7 @@ async def test_events_say_their_host_and_losses_add_up(read: Read) -> None:
         await reader.until(lambda: "events" in run.events and run.events["events"].total == 3)
         assert len(events_of(run, run.views[0])) == 3
         chunks = list(run.events["events"].since(0))
-        found = {pair for chunk in chunks for pair in zip(chunk["host"].texts(), chunk["args"].texts(), strict=True)}  # type: ignore[union-attr]
+        found = {pair for chunk in chunks for pair in zip(chunk["host"].texts(), chunk["args"].texts(), strict=True)}
         assert found == {("web-1", "ls"), ("web-1", "cat"), ("web-2", "tar")}
         assert run.losses == Losses(lost=7)
 

@@ -27,7 +27,7 @@ def ring(records: bytes, tail: int = 0) -> MemoryEvents:
         memory[mmap.PAGESIZE + (tail + at) % SIZE] = byte
     struct.pack_into("<QQ", memory, 1024, tail + len(records), tail)
     events = MemoryEvents.__new__(MemoryEvents)
-    events.fd, events.size, events.lost, events._ring = -1, SIZE, 0, memory  # type: ignore[assignment]
+    events.fd, events.size, events.lost, events._ring = -1, SIZE, 0, memory
     return events
 
 

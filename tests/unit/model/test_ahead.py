@@ -132,7 +132,7 @@ def listed(run: Run, wanted: Wanted = INTERVAL) -> dict[tuple[int, str], tuple[f
     """Each row of the table with its gain, its total, its rate and whether it is there."""
     (view,) = run.views
     found = readings.table(run, view, wanted)
-    keys = zip(found.keys["tgid"].tolist(), found.keys["nr"].texts(), strict=True)  # type: ignore[union-attr]
+    keys = zip(found.keys["tgid"].tolist(), found.keys["nr"].texts(), strict=True)
     numbers = (found.gains["count"], found.totals["count"], found.rates["count"], found.present)
     return dict(zip(keys, zip(*(each.tolist() for each in numbers), strict=True), strict=True))
 

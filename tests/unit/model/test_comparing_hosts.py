@@ -53,7 +53,7 @@ def compared(view: ViewInfo, a: str, b: str, selection: Selection = EVERYTHING) 
 def test_what_is_busy_on_one_host_is_found() -> None:
     found = compared(CALLS, "web-1", "web-2")
     assert [column.field for column in found.columns] == ["tgid", "nr"]
-    names = found.keys["tgid"].texts()  # type: ignore[union-attr]
+    names = found.keys["tgid"].texts()
     rows = found.order().tolist()
     assert [names[row] for row in rows] == ["yes", "sshd"]
     assert found.first.changed[rows].tolist() == [True, False]
@@ -71,5 +71,5 @@ def test_histograms_of_two_hosts_are_compared() -> None:
 def test_what_is_selected_is_compared() -> None:
     chosen = Selection((Choice("name", "sshd", "name", "sshd"),))
     found = compared(CALLS, "web-1", "web-2", chosen)
-    names = found.keys["tgid"].texts()  # type: ignore[union-attr]
+    names = found.keys["tgid"].texts()
     assert [names[row] for row in found.order().tolist()] == ["sshd"]

@@ -92,9 +92,8 @@ def test_events_are_compared_by_the_names_of_their_processes_or_another_dimensio
     (number,) = found.numbers
     assert dict(zip(["nginx", "bash"], number.changed.tolist(), strict=True)) == {"nginx": True, "bash": False}
     assert words.verdict(found) == "1 row changed"
-    assert told(compare(a, b, EXECS, source(EXECS, "arguments")), "events") == {
-        "a": (1.0, 2.0), "b": (1.0, 1.0), "c": (0.0, 1.0),
-    }  # fmt: skip
+    found = compare(a, b, EXECS, source(EXECS, "arguments"))
+    assert told(found, "events") == {"a": (1.0, 2.0), "b": (1.0, 1.0), "c": (0.0, 1.0)}
     only = Selection((Choice("user", "root", "user", "root"),), PEOPLE)
     question = ask(a, b, EXECS, only)
     assert question is not None
@@ -230,7 +229,7 @@ def test_groups_add_up_to_their_rows(steps: list[dict[int, int]], cut: int, dime
     for at, tgid in enumerate(people.tolist()):
         group = {"name": PEOPLE[tgid].comm, "user": PEOPLE[tgid].user, "call": "read"}[dimension]
         for side, pair in enumerate((number.before, number.after)):
-            expected[group, PEOPLE[tgid].own, side] += float(np.nan_to_num(pair[0][at]))  # type: ignore[assignment]
+            expected[group, PEOPLE[tgid].own, side] += float(np.nan_to_num(pair[0][at]))
     (values,) = found.keys.values()
     assert isinstance(values, Labels)
     got = {
@@ -245,7 +244,7 @@ def test_groups_add_up_to_their_rows(steps: list[dict[int, int]], cut: int, dime
 
 def _calls(total: dict[int, int]) -> dict[str, object]:
     rows = columns(tgid=list(total), nr=["read"] * len(total), count=list(total.values()), last_ns=[0] * len(total))
-    return rows  # type: ignore[return-value]
+    return rows
 
 
 def test_histograms_of_groups_are_merged() -> None:

@@ -138,7 +138,7 @@ def test_folded_nodes_hide_what_is_below_them_and_found_ones_show_what_is_above(
     by_name = dict(zip(nodes.names, nodes.keys, strict=True))
 
     def names(mask: object) -> list[str]:
-        return sorted(np.array(nodes.names)[mask])  # type: ignore[index]
+        return sorted(np.array(nodes.names)[mask])
 
     assert names(nodes.visible({by_name["p2 1002"]})) == ["p1 1001", "p2 1002", "p4 1004"]
     assert names(nodes.visible({by_name["p1 1001"]})) == ["p1 1001"]
@@ -235,7 +235,7 @@ def adds_up(nodes: Tree, of: Callable[[int], Counter[int] | Counter[str]], whole
         children = np.flatnonzero(nodes.parents == node).tolist()
         added: Counter[object] = Counter()
         for child in children:
-            added.update(of(child))  # type: ignore[arg-type]
+            added.update(of(child))
         if node < 0:
             assert added.total() == whole
         elif children:
