@@ -1,9 +1,9 @@
 """Decides which tests can run here.
 
-`bpf` tests need root and BCC, those marked `installed("podman")` a program or a library that `.ci/setup test` installs:
-without them they skip, and under CI=true they fail, as there they must run. Tests marked `needs("kprobe")` skip on a
-kernel that has no such mechanism, by independent evidence, not by trying our code; with `--every-mechanism` (a kernel
-known to have them all) they run whatever the evidence says.
+`bpf` tests need root and BCC, those marked `root` only root, and those marked `installed("podman")` a program or a
+library that `.ci/setup test` installs: without them they skip, and under CI=true they fail, as there they must run.
+Tests marked `needs("kprobe")` skip on a kernel that has no such mechanism, by independent evidence, not by trying our
+code; with `--every-mechanism` (a kernel known to have them all) they run whatever the evidence says.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader.binaries import cached_libraries
 from tests.support import held, tracing
 from tests.support.holding import TRACEFS, WITH_TRACEFS
+from tests.support.lacking import lacking
 from tests.support.scratch import public_folder
 
 LOST = "lost by probes"
@@ -61,10 +62,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     lacks = [lack for marker in item.iter_markers("installed") for name in marker.args if (lack := _not_there(name))]
     if item.get_closest_marker("bpf") is not None and (lack := _no_tracing()):
         lacks.insert(0, lack)
-    if lacks and os.environ.get("CI") == "true":
-        pytest.fail(f"this must run in CI: {lacks[0]}", pytrace=False)
+    if item.get_closest_marker("root") is not None and os.geteuid() != 0:
+        lacks.insert(0, "this test needs root")
     if lacks:
-        pytest.skip(lacks[0])
+        lacking(lacks[0])
     if item.config.getoption("--every-mechanism"):
         return
     for marker in item.iter_markers("needs"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpft
 from tests.support.processes import SLOWER
 
 HELLO = CHECKOUT / "probes/lab/hello"
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 
 
 def copy(folder: Path, change: tuple[str, str] = ("", "")) -> Path:
@@ -99,7 +97,7 @@ def test_a_parameter_that_this_machine_does_not_have_is_told(given: str, expecte
     assert complaint(ebpftop("run", "syscount", "-p", given), 2).startswith(expected)
 
 
-@as_root
+@pytest.mark.root
 def test_a_wrong_parameter_costs_no_password() -> None:
     assert "a process id" in complaint(ebpftop("run", "syscount", "-p", "pid=x", before=AS_NOBODY), 2)
 
@@ -209,7 +207,7 @@ def test_the_dashboard_needs_a_terminal(command: list[str]) -> None:
     assert "needs a terminal" in complaint(ebpftop(*command), 2)
 
 
-@as_root
+@pytest.mark.root
 def test_without_root_the_catalog_is_told_as_far_as_it_can_be() -> None:
     done = ebpftop("list", "--json", before=AS_NOBODY)
     assert (done.returncode, done.stderr) == (0, "")
@@ -227,7 +225,7 @@ def test_the_shared_c_that_a_probe_uses_is_shown_with_it() -> None:
     assert "ebpftop_sockets.h" not in shown
 
 
-@as_root
+@pytest.mark.root
 def test_without_root_everything_that_traces_nothing_works(public: Path) -> None:
     public.chmod(0o777)
     assert "bpf_get_current_pid_tgid" in ebpftop("show", "hello", before=AS_NOBODY).stdout
@@ -240,7 +238,7 @@ def test_without_root_everything_that_traces_nothing_works(public: Path) -> None
     assert (public / "mine/probe.toml").exists()
 
 
-@as_root
+@pytest.mark.root
 @pytest.mark.parametrize("command", [["run", "syscount"], ["record", "-o", "/tmp/never", "syscount"], ["check", HELLO]])
 def test_without_root_the_remedy_is_named(command: list[str]) -> None:
     assert "sudo" in complaint(ebpftop(*command, "--no-sudo", before=AS_NOBODY), 3)
@@ -249,7 +247,7 @@ def test_without_root_the_remedy_is_named(command: list[str]) -> None:
     assert not Path("/tmp/never").exists()
 
 
-@as_root
+@pytest.mark.root
 def test_a_folder_of_probes_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     done = ebpftop("list", "--probes", "/root", before=AS_NOBODY)
     assert done.returncode == 1

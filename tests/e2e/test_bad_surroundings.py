@@ -12,9 +12,8 @@ from tests.support.command import CHECKOUT, COMMAND, Done
 from tests.support.processes import SLOWER
 from tests.support.shell import PROGRAM, framed, line, shell
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes what only root may change")
 RUN = "run lab/hello --duration 0.3"
-COMMANDS = ["list", "doctor", "show lab/hello", pytest.param(RUN, marks=[pytest.mark.bpf, as_root])]
+COMMANDS = ["list", "doctor", "show lab/hello", pytest.param(RUN, marks=pytest.mark.bpf)]
 
 
 def sh(script: str, **environment: str) -> Done:
@@ -65,7 +64,7 @@ def test_a_log_from_a_stream_that_can_not_be_read() -> None:
     assert (done.returncode, done.stderr) == (1, "ebpftop: standard input: Bad file descriptor\n")
 
 
-@as_root
+@pytest.mark.root
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_machine_without_dev_null(command: str) -> None:
     done = sh(f"unshare -m sh -c 'mount -t tmpfs none /dev && exec $E {command} 0<&- 1>&-'")
@@ -100,7 +99,6 @@ def test_a_umask_keeps_others_only_from_a_new_probe(tmp_path: Path) -> None:
     ]
 
 
-@as_root
 @pytest.mark.bpf
 @pytest.mark.parametrize("command", [RUN, "record -o /nowhere/x lab/hello"])
 def test_too_few_descriptors(command: str) -> None:
@@ -134,7 +132,6 @@ def test_a_dashboard_with_just_enough_descriptors_shows_itself() -> None:
 # ---------------------------------------------------------------- who it is
 
 
-@as_root
 @pytest.mark.bpf
 @pytest.mark.parametrize(
     ("uid", "gid", "shown"),
@@ -153,7 +150,6 @@ def test_a_sudo_that_names_nobody(uid: str, gid: str, shown: str) -> None:
     assert (done.returncode, done.stderr) == (3, expected)
 
 
-@as_root
 @pytest.mark.bpf
 @pytest.mark.parametrize("capability", ["setuid", "setgid"])
 @pytest.mark.parametrize("command", [RUN, "record -o /nowhere/x lab/hello"])
@@ -174,7 +170,7 @@ UNWRITABLE = " && ".join(
 )
 
 
-@as_root
+@pytest.mark.root
 @pytest.mark.parametrize("command", COMMANDS)
 def test_folders_that_can_not_be_written(command: str) -> None:
     done = sh(
@@ -185,7 +181,7 @@ def test_folders_that_can_not_be_written(command: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@as_root
+@pytest.mark.root
 def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Path) -> None:
     script = tmp_path / "faulty.py"
     script.write_text(
@@ -204,14 +200,14 @@ def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Pa
     )
 
 
-@as_root
+@pytest.mark.root
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_machine_without_sysctls(command: str) -> None:
     done = sh(f"unshare -m sh -c 'mount -t tmpfs none /proc/sys && exec $E {command}'")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@as_root
+@pytest.mark.root
 def test_the_doctor_of_a_machine_without_sysfs() -> None:
     done = sh("unshare -m sh -c 'mount -t tmpfs none /sys && exec $E doctor'")
     assert (done.returncode, done.stderr) == (0, "")

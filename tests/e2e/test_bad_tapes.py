@@ -119,7 +119,7 @@ def test_a_path_that_leads_to_no_file_is_told(term: Terminal, tmp_path: Path, pl
     assert f"ebpftop: {tape}{'' if place else ' '}{expected}" in term.wait_for("ended: 1, terminal: same")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_a_tape_that_may_not_be_read_is_told(term: Terminal, public: Path) -> None:
     tape = written(public / "a.tape", STORY)
     replay(term, tape, " ".join(AS_NOBODY))

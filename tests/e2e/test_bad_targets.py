@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,6 @@ def test_a_pattern_that_matches_thousands_of_the_kernels_functions() -> None:
     assert line.endswith(" functions of this kernel; the limit is 100")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 @pytest.mark.needs("uprobe")
 def test_a_program_is_opened_with_the_rights_of_who_asked(tmp_path: Path) -> None:
     secret = write(tmp_path / "secret", elf({b"main": (FUNCTION, 0)}))

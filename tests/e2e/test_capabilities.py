@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from ebpftop.kernel import landlock
 from ebpftop.kernel.capabilities import NUMBERS
 from tests.support.command import CHECKOUT, COMMAND, Done, ebpftop
 from tests.support.holding import NOBODY, holding
+from tests.support.lacking import needs_landlock
 from tests.support.probes import SOURCE, write_probe
 from tests.support.processes import SLOWER, children, eventually
 
-pytestmark = [pytest.mark.bpf, pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")]
+pytestmark = pytest.mark.bpf
 
 THREE = ("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH")
 UNIT = re.search(r"```ini\n(\[Unit\].*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
@@ -134,7 +134,7 @@ def test_a_probe_can_not_name_what_the_capabilities_alone_can_read(public: Path,
         assert SECRET not in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not landlock.available(), reason="this kernel has no Landlock, or it is switched off")
+@needs_landlock
 @pytest.mark.parametrize(
     "file", ["/etc/passwd", "/proc/self/environ", "/dev/zero", "{public}/x.h", "../../../etc/passwd"]
 )

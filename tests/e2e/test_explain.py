@@ -159,7 +159,7 @@ def test_what_can_not_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     assert complaint(ebpftop("explain", NULL, "--source", missing), 1) == f"{missing}: No such file or directory"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_no_root_is_needed_and_what_is_forbidden_is_told(tmp_path: Path) -> None:
     assert ebpftop("explain", NULL, before=AS_NOBODY).returncode == 0
     secret = tmp_path / "secret"
@@ -168,7 +168,7 @@ def test_no_root_is_needed_and_what_is_forbidden_is_told(tmp_path: Path) -> None
     assert complaint(ebpftop("explain", secret, before=AS_NOBODY), 1) == f"{secret}: Permission denied"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
+@pytest.mark.root
 def test_under_sudo_a_log_is_parsed_as_the_user_who_typed_it() -> None:
     nobody = pwd.getpwnam("nobody")
     environment = {**os.environ, "SUDO_UID": str(nobody.pw_uid), "SUDO_GID": str(nobody.pw_gid)}

@@ -20,7 +20,7 @@ from tests.support.shell import patched
 
 pytestmark = [
     pytest.mark.bpf,
-    pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="mounts a FUSE file system"),
+    pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this kernel has no FUSE"),
 ]
 
 

@@ -5,7 +5,6 @@ from the tape as an ordinary user.
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ from tests.support.workloads import Worker
 
 pytestmark = [
     pytest.mark.bpf,
-    pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root"),
     pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="this kernel has no FUSE"),
 ]
 

@@ -45,7 +45,6 @@ def test_an_address_would_be_found() -> None:
     assert not holds_an_address([-1, (-2).to_bytes(8, "little", signed=True), 1 << 63])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="traces")
 def test_a_tape_of_call_stacks_names_functions_of_the_kernel_without_addresses(tmp_path: Path) -> None:
     tape = tmp_path / "stacks.tape"
     done = ebpftop("record", "-o", tape, "cpu/profile", "cpu/offcputime", "--duration", "2")

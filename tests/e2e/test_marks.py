@@ -42,7 +42,7 @@ def test_a_text_that_is_none_is_a_usage_error(text: str, why: str) -> None:
     assert complaint(ebpftop("mark", text), 2) == why
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_without_a_folder_the_remedy_is_named(place: Path) -> None:
     """Nobody has no folder of its own, and this one is root's."""
     done = ebpftop("mark", "deploy 42", before=AS_NOBODY, environment={"XDG_RUNTIME_DIR": str(place)})

@@ -121,14 +121,14 @@ def test_what_fails_is_told_as_the_command_tells_it() -> None:
     assert "No such file" in result["content"][0]["text"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_who_may_not_trace_is_told_so_and_never_asked_for_a_password() -> None:
     result = called("run", before=AS_NOBODY, probe="runqlat", seconds=1)
     assert result["isError"] is True
     assert "sudo" in result["content"][0]["text"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_a_tape_is_opened_with_the_rights_of_who_typed_sudo(public: Path) -> None:
     secret = public / "a.tape"
     secret.write_text("of root's")

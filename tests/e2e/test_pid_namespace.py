@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from tests.support.command import complaint, ebpftop
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a pid namespace")
+pytestmark = pytest.mark.root
 
 NESTED = ("unshare", "--pid", "--fork", "--mount-proc")
 REMEDY = "run it on the host, or start the container with --pid=host (Kubernetes: hostPID)"

@@ -179,7 +179,7 @@ def test_what_is_no_file_of_ones_own_is_refused(public: Path) -> None:
     assert "exporter.toml in it is ignored" in complaint(ebpftop("exporter", "--config", file), 2)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_it_is_read_with_the_rights_of_who_typed_sudo(public: Path) -> None:
     file = written(public, '[[probes]]\nid = "hello"\n')
     file.chmod(0o600)
@@ -212,7 +212,6 @@ def unit() -> dict[str, str]:
 
 
 @pytest.mark.bpf
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 def test_the_unit_serves_its_file_with_its_capabilities(public: Path) -> None:
     """With a budget: what it runs first as root has the kernel account, what it runs at the end no longer."""
     service = unit()

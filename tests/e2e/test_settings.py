@@ -14,8 +14,6 @@ from tests.support.probes import write_probe
 from tests.support.processes import eventually
 from tests.support.shell import PROGRAM, framed, line, shell
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
-
 
 @pytest.fixture
 def home(public: Path) -> Path:
@@ -110,7 +108,7 @@ def test_what_is_no_file_of_ones_own_is_not_read(home: Path) -> None:
     assert told(listed(home)) == [f"{file}: users other than root can write to it; ignored"]
 
 
-@as_root
+@pytest.mark.root
 def test_under_sudo_they_are_the_invokers_and_nobody_elses(home: Path) -> None:
     file = written(home, "theme = 1\n")
     sudo = ("env", f"SUDO_UID={NOBODY}", f"SUDO_GID={NOBODY}")
@@ -123,7 +121,7 @@ def test_under_sudo_they_are_the_invokers_and_nobody_elses(home: Path) -> None:
     assert told(listed(home, *sudo)) == [f"{file}: Permission denied; ignored"]
 
 
-@as_root
+@pytest.mark.root
 def test_who_traces_by_capabilities_has_none(home: Path) -> None:
     """Other processes of that user have none of those, and could write to the file."""
     file = written(home, "theme = 1\n")
@@ -163,7 +161,7 @@ mv "{folder}/said" "{folder}/done"
 """
 
 
-@as_root
+@pytest.mark.root
 @pytest.mark.parametrize("linked", [False, True])
 def test_they_are_edited_with_the_rights_of_who_typed_sudo(home: Path, linked: bool) -> None:
     """Also where a link leads to a file of root's: it is neither written to nor read."""

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from ebpftop.collector.decode import Context, block_op, softirq, tcp_state
-from ebpftop.kernel import btf, mounts
+from ebpftop.kernel import btf
+from tests.support.workloads import cgroup_root
 
 pytestmark = pytest.mark.bpf
 
@@ -40,7 +41,7 @@ def test_disks_of_this_machine() -> None:
 
 
 def test_the_root_of_the_control_groups() -> None:
-    root = mounts.cgroups()
+    root = cgroup_root()
     if root is None:
         pytest.skip("no cgroup2 hierarchy is mounted")
     assert Context().cgroup_path(root.stat().st_ino) == "/"

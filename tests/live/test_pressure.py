@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from ebpftop.collector.pressure import Pressures, parse
-from ebpftop.kernel import mounts
 from tests.support.cgroups import group
 from tests.support.processes import eventually
-from tests.support.workloads import Worker
+from tests.support.workloads import Worker, cgroup_root
 
 pytestmark = pytest.mark.bpf
 
@@ -25,7 +24,7 @@ def stalled(folder: Path) -> int:
 
 
 def test_a_cgroup_whose_tasks_wait_for_a_cpu_is_under_pressure_and_another_one_is_not() -> None:
-    root = mounts.cgroups()
+    root = cgroup_root()
     if root is None or not Path("/proc/pressure/cpu").exists():
         pytest.skip("no cgroups of version 2 here, or no pressure")
     name = f"/ebpftop-pressure-{os.getpid()}"

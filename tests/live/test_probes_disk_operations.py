@@ -124,7 +124,7 @@ def test_only_operations_that_fail(tmp_path: Path) -> None:
     ] * 3
 
 
-@pytest.mark.skipif(ALL and "EBPFTOP_EMULATED" in os.environ, reason="x86-64 has more, on every kernel")
+@pytest.mark.skipif(ALL and "EBPFTOP_EMULATED" in os.environ, reason="on x86-64, the test of all calls has these")
 def test_the_calls_that_every_architecture_has(tmp_path: Path) -> None:
     probe = variant_of("disk/fileops", "newer")
     with Worker(OPERATE, tmp_path) as worker, trace(probe, pid=worker.pid) as traced:

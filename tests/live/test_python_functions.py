@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.pythons import VERSIONS, commands
+from tests.support.pythons import ABSENT, VERSIONS, commands, interpreter
 from tests.support.tracing import Traced, any_kernel, counted, trace
 
 pytestmark = pytest.mark.bpf
@@ -80,8 +80,7 @@ def found() -> list[Any]:
     """Every CPython there is; a version that there isn't is a test that is skipped."""
     each = [pytest.param(command, id=command[-1]) for version in VERSIONS for command in commands(version)]
     missing = [version for version in VERSIONS if not commands(version)]
-    reason = "no CPython {} here; CONTRIBUTING.md says where it can be had"
-    return each + [pytest.param([], id=v, marks=pytest.mark.skip(reason=reason.format(v))) for v in missing]
+    return each + [pytest.param([], id=v, marks=pytest.mark.skip(reason=ABSENT.format(v))) for v in missing]
 
 
 @contextmanager
@@ -140,7 +139,7 @@ while True:
 
 def test_a_kernel_that_has_little_time_tells_python_functions_too(tmp_path: Path) -> None:
     """Where machines are emulated, whatever reads code and unwinds has to come along."""
-    (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
+    command = interpreter("3.11")
     program = write(tmp_path, FEW)
     with running(command, program) as pid, trace("cpu/profile", pid=pid, frequency=19) as traced:
         traced.until(lambda: counted(burning(traced, pid)) >= 13, "13 samples of it")
@@ -181,7 +180,7 @@ def test_the_hot_function_of_a_service_has_its_name_file_and_line(command: list[
 @any_kernel
 def test_c_calls_back_into_python_between_its_functions(tmp_path: Path) -> None:
     """Where the interpreter's loop calls itself, its function is in neither place."""
-    (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
+    command = interpreter("3.11")
     with running(command, write(tmp_path, SERVICE)) as pid:
         stacks = [each for each in profiled(pid) if names(each) == PATH]
     assert stacks
@@ -239,7 +238,7 @@ while True:
 
 @any_kernel
 def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path: Path) -> None:
-    (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
+    command = interpreter("3.11")
     with (
         running(command, write(tmp_path, FORKS)),
         trace("cpu/profile", comm="forks-python", frequency=199) as traced,
@@ -254,7 +253,7 @@ def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path
 
 @any_kernel
 def test_a_version_that_is_not_known_shows_what_is_native(tmp_path: Path) -> None:
-    (command, *_) = commands("3.10") or pytest.skip("no CPython 3.10 here")
+    command = interpreter("3.10")
     with running(command, write(tmp_path, SERVICE)) as pid, trace("cpu/profile", pid=pid, frequency=199) as traced:
         traced.until(lambda: counted(traced.stacks("samples", pid=pid)) >= SAMPLES, f"{SAMPLES} samples are taken")
         assert traced.end() == 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.live.test_python_functions import found, names, python, running, write
-from tests.support.pythons import commands
+from tests.support.pythons import interpreter
 from tests.support.tracing import Tracing, any_kernel, counted, trace
 
 pytestmark = [pytest.mark.bpf, any_kernel]
@@ -90,7 +90,7 @@ def test_what_a_python_waits_in_is_told_function_by_function(command: list[str],
 
 @pytest.mark.needs("uprobe")
 def test_what_a_python_keeps_is_told_function_by_function(tmp_path: Path) -> None:
-    (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
+    command = interpreter("3.11")
     with (
         running(command, write(tmp_path, KEEPS)) as pid,
         trace("memory/usermemleak", pid=pid, age="0s") as traced,

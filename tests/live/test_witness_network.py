@@ -125,7 +125,9 @@ def work():
 """
 
 
-@pytest.mark.skipif(version_code(os.uname().release) < 6 << 16 | 12 << 8, reason="older kernels hide some")
+@pytest.mark.skipif(
+    version_code(os.uname().release) < 6 << 16 | 12 << 8, reason="kernels before 6.12 hide some of these packets"
+)
 @unless_unseen(*PACKETS)
 def test_a_full_accept_queue_is_why_packets_are_dropped() -> None:
     """The kernel counts each packet that finds an accept queue full.

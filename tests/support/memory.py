@@ -62,7 +62,7 @@ def swap_space() -> Iterator[None]:
     """A RAM disk as swap space: it writes synchronously and is read page by page, without read-ahead."""
     disk = "/dev/ram0"
     if not Path(disk).exists():
-        pytest.skip("no RAM disk")
+        pytest.skip(f"no {disk}: the RAM disk is in a module, brd, which make test-kernels loads")
     subprocess.run(["mkswap", disk], capture_output=True, check=True)
     subprocess.run(["swapon", disk], check=True)
     try:

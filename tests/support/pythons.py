@@ -7,9 +7,18 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+ABSENT = "no CPython {} here; CONTRIBUTING.md says where it can be had"
 _HOME = Path.home()
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _HOME / ".cache") / "ebpftop"
+
+
+def interpreter(version: str) -> list[str]:
+    """The first of these commands. Skips the test if there is none."""
+    found = commands(version)
+    return found[0] if found else pytest.skip(ABSENT.format(version))
 
 
 def commands(version: str) -> list[list[str]]:

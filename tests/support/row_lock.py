@@ -55,7 +55,7 @@ def row_lock(folder: Path) -> Iterator[RowLock]:
     """The server in this state. Skips the test if PostgreSQL is not installed."""
     homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not homes or not shutil.which("psql"):
-        pytest.skip("PostgreSQL is not installed")
+        pytest.skip("PostgreSQL is not installed, nor is it by .ci/setup")
     place = folder / "postgres"
     place.mkdir()
     shutil.chown(place, "nobody")

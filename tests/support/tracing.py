@@ -44,7 +44,9 @@ PROBES = CHECKOUT / "probes"
 
 Row = dict[str, Any]
 
-any_kernel = pytest.mark.skipif("EBPFTOP_EMULATED" in os.environ, reason="alike on every kernel, and slow in emulation")
+any_kernel = pytest.mark.skipif(
+    "EBPFTOP_EMULATED" in os.environ, reason="alike on every kernel, and slow in emulation: make test runs it"
+)
 
 
 class Traced:

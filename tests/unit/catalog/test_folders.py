@@ -8,7 +8,6 @@ from ebpftop.catalog.folders import CatalogRead, bundled, read_catalog
 from tests.support.probes import HEAD, write_probe
 
 NOWHERE = Path("/nonexistent")
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes folders that root trusts")
 
 
 def read(*extra: Path, system: Path = NOWHERE) -> CatalogRead:
@@ -92,14 +91,14 @@ def test_a_symbolic_link_in_an_extra_folder_is_followed(tmp_path: Path) -> None:
     assert list(read(tmp_path / "extra").probes) == ["my/one"]
 
 
-@root_only
+@pytest.mark.root
 def test_the_systems_folder_is_read_when_it_is_roots_alone(tmp_path: Path) -> None:
     write_probe(tmp_path, "my/one")
     found = read(system=tmp_path)
     assert (list(found.probes), found.problems) == (["my/one"], [])
 
 
-@root_only
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("place", "owner", "mode", "why"),
     [
@@ -122,7 +121,7 @@ def test_what_others_can_write_to_is_not_used(tmp_path: Path, place: str, owner:
     assert found.problems == [why.format(system / place)]
 
 
-@root_only
+@pytest.mark.root
 def test_a_parent_that_others_own_is_not_trusted(tmp_path: Path) -> None:
     write_probe(tmp_path / "parent" / "system", "my/one")
     os.chown(tmp_path / "parent", 1000, 1000)
@@ -131,7 +130,7 @@ def test_a_parent_that_others_own_is_not_trusted(tmp_path: Path) -> None:
     assert found.problems == [f"{tmp_path}/parent: not owned by root; its probes are ignored"]
 
 
-@root_only
+@pytest.mark.root
 def test_a_symbolic_link_out_of_the_systems_folder_is_refused(tmp_path: Path) -> None:
     system = tmp_path / "system"
     inside = write_probe(system, "my/one")

@@ -124,7 +124,7 @@ def _sent(path: Path, number: int) -> socket.socket:
     return peer
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.root
 async def test_other_users_are_sent_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though everything lies open to them."""
     taken: list[str] = []
@@ -168,7 +168,7 @@ async def test_links_and_what_nobody_listens_on_are_passed_over(folder: Path, tm
     assert [path.name for path in sockets(folder)] == [f"{PREFIX}file", f"{PREFIX}link"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.root
 async def test_nothing_is_sent_to_what_another_user_listens_on(folder: Path) -> None:
     """Though the socket is this user's: whoever had it may have given it away."""
     reading, writing = os.pipe()

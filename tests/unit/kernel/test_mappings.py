@@ -96,7 +96,7 @@ def test_a_perf_map_is_a_file_and_no_link(listing: Path, tmp_path: Path) -> None
     assert not opened_perf_map()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.root
 def test_a_perf_map_of_another_user_is_not_read(listing: Path) -> None:
     listing.write_text("1000 10 name\n")
     os.chown(listing, 65534, 65534)

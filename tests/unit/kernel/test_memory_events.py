@@ -1,7 +1,6 @@
 """What this machine's kernel reports of processes, read without root's rights."""
 
 import mmap
-import os
 import struct
 import subprocess
 from pathlib import Path
@@ -76,7 +75,7 @@ def test_damaged_records_are_read_to_an_end(changes: list[tuple[int, int]]) -> N
     ring(bytes(data)).drain()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="opening perf events of all processes takes root")
+@pytest.mark.root
 def test_a_program_that_is_executed_is_reported_with_its_files() -> None:
     opened = [MemoryEvents(fd) for fd in memory_events.open_all()]
     try:

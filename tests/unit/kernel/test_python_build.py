@@ -12,7 +12,7 @@ import pytest
 from ebpftop.kernel import python_build
 from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.python_build import Build
-from tests.support.pythons import VERSIONS, commands
+from tests.support.pythons import ABSENT, VERSIONS, commands
 
 RUNTIME, VERSION = 0x8000, 0x4000
 OFFSETS_3_13 = {5: 632, 8: 7264, 9: 7344} | python_build._EXPECTED[13]
@@ -49,7 +49,7 @@ def described(minor: int, changed: dict[int, int] | None = None) -> list[int]:
 def test_every_cpython_that_is_here_is_known(version: str) -> None:
     files = [file for command in commands(version) for file in _files(Path(command[-1]), version)]
     if not files:
-        pytest.skip(f"no CPython {version} here")
+        pytest.skip(ABSENT.format(version))
     found = [_build(file) for file in files]
     known = [each for each in found if each is not None and not each.problem]
     assert known

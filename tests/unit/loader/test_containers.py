@@ -18,7 +18,7 @@ from ebpftop.loader.containers import facts, gathered
 from tests.support import runtimes
 from tests.support.runtimes import CONTAINERD, CRIO, DOCKER, PODMAN, write
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files belong to root")
+pytestmark = pytest.mark.root
 USER = 65534
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from ebpftop.kernel import capabilities, landlock, tracefs
 from ebpftop.loader.sandbox import PREFIX, View, sandbox
+from tests.support.lacking import needs_landlock
 
 
 def keep_privileges() -> None:
@@ -30,7 +31,7 @@ def reads(path: Path) -> str:
         return type(error).__name__
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="changes the root directory, which needs root")
+@pytest.mark.root
 def test_the_folder_is_the_root_directory(tmp_path: Path) -> None:
     (tmp_path / "inside").write_text("in")
     view = View(tmp_path, keep_privileges)
@@ -40,7 +41,7 @@ def test_the_folder_is_the_root_directory(tmp_path: Path) -> None:
     assert Path("/etc/passwd").exists()  # this thread's root directory is still the same
 
 
-@pytest.mark.skipif(not landlock.available(), reason="this kernel has no Landlock, or it is switched off")
+@needs_landlock
 def test_landlock_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capabilities, "held", frozenset)
     (tmp_path / "view").mkdir()
@@ -71,7 +72,7 @@ def test_what_is_raised_inside_is_raised_outside(tmp_path: Path) -> None:
         raise SystemExit(threading.current_thread() is threading.main_thread())
 
     with pytest.raises(SystemExit) as leaving:
-        View(tmp_path, lambda: None).run(fail)
+        View(tmp_path, keep_privileges).run(fail)
     assert leaving.value.code is False
 
 

@@ -164,9 +164,8 @@ def test_another_process_of_the_same_number_tells_nothing(monkeypatch: pytest.Mo
     assert asked(monkeypatch, GETPID, start_ns=START_NS - 5_000_000_000) == []
 
 
+@pytest.mark.root
 def test_a_file_that_was_replaced_is_read_as_it_is_mapped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("the file behind a mapping is shown to root")
     original = next(
         line.split()[-1]
         for line in Path("/proc/self/maps").read_text().splitlines()
@@ -429,7 +428,8 @@ def test_another_file_at_the_place_of_a_dead_programs_tells_nothing(tmp_path: Pa
     assert of_file(tmp_path / "pipe", IN_FILE, give_up=[]) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="mounts a FUSE file system")
+@pytest.mark.root
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this kernel has no FUSE")
 def test_a_file_system_that_does_not_answer_costs_the_names_in_its_own_files(tmp_path: Path) -> None:
     before = set(psutil.Process().children())
     with slow_file(tmp_path, mmap.PAGESIZE, 1 << 30) as path, open(path, "rb") as file:

@@ -195,7 +195,7 @@ def inode(opened: tuple[str, int]) -> int:
         os.close(opened[1])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel's links to mapped files are root's")
+@pytest.mark.root
 @pytest.mark.parametrize("replaced", [False, True])
 def test_the_path_of_a_process_is_the_file_it_has_mapped_though_deleted(mapped: Path, *, replaced: bool) -> None:
     before = mapped.stat().st_ino

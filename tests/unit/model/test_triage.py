@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -223,7 +222,7 @@ def test_a_probe_that_ended_early_is_told() -> None:
     assert said.confidence == "low"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_an_ordinary_user_is_told_the_same() -> None:
     tape = TAPES / "lock-convoy.tape"
     done = run("triage", tape, before=AS_NOBODY)

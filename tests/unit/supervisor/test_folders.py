@@ -59,7 +59,7 @@ def test_without_a_watch_no_process_stays(tmp_path: Path) -> None:
     assert (made.pid, made.reports, made.next_start) == (0, None, None)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+@pytest.mark.root
 def test_the_reader_has_given_up_root(tmp_path: Path) -> None:
     write_probe(tmp_path)
     tmp_path.chmod(0o700)
