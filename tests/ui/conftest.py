@@ -55,6 +55,10 @@ class Stage:
         """What the first widget of a kind shows, line by line."""
         return seen(self.one(kind))
 
+    def told(self) -> list[str]:
+        """The notices so far."""
+        return [each.message for each in self.app._notifications]
+
     def one(self, kind: type[W]) -> W:
         return self.app.screen.query_one(kind)
 

@@ -90,9 +90,7 @@ async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> No
         assert on.source.requests == [AccountRunTimes(on=True)]
         await on.press("c")
         assert on.source.requests[-1] == AccountRunTimes(on=False)
-        assert [each.message for each in on.app._notifications] == [
-            "no longer measuring what the programs cost; without that, no budget applies"
-        ]
+        assert on.told() == ["no longer measuring what the programs cost; without that, no budget applies"]
 
 
 async def test_a_dialog_is_left_once_however_often_its_key_came(stage: Open) -> None:
@@ -236,7 +234,7 @@ async def test_settings_choose_the_theme_and_their_mistakes_are_told(stage: Open
     async with stage(options=Options(interval=0.5, settings=Settings(theme="light", problems=tuple(problems)))) as on:
         assert on.app.theme == LIGHT.name
         assert on.app.feed.interval == 0.5
-        told = [each.message for each in on.app._notifications]
+        told = on.told()
         assert told == [*problems[:3], "and 2 more in the settings"]
 
 
@@ -312,14 +310,14 @@ async def test_a_source_that_cannot_start_again_offers_nothing(stage: Open) -> N
 async def test_refusals_and_notices_are_told_inert(stage: Open) -> None:
     async with stage() as on:
         await on.play(Refused(error="no probe cpu/nope"), Notice(level="warning", text="[bold]\x1b[2Jx"))
-        assert [each.message for each in on.app._notifications] == ["no probe cpu/nope", "[bold]\\x1b[2Jx"]
+        assert on.told() == ["no probe cpu/nope", "[bold]\\x1b[2Jx"]
         assert not any(each.markup for each in on.app._notifications)
 
 
 async def test_a_source_without_requests_says_so(stage: Open) -> None:
     async with stage(live=False) as on:
         await on.press("slash", *"syscount", "enter")
-        assert [each.message for each in on.app._notifications] == ["a tape can't load or detach probes"]
+        assert on.told() == ["a tape can't load or detach probes"]
 
 
 async def test_leaving_closes_the_source(stage: Open) -> None:
@@ -362,7 +360,7 @@ async def test_a_key_after_q_is_ignored(stage: Open) -> None:
 async def test_keys_with_nothing_to_do_say_so(stage: Open) -> None:
     async with stage() as on:
         await on.press("v", "R", "ctrl+c")
-        assert [each.message for each in on.app._notifications] == [
+        assert on.told() == [
             "no probe was rejected or detached; when one is, v shows why",
             "nothing to restart: the collector is running",
             "q detaches everything and quits; while typing, Ctrl-Q does",

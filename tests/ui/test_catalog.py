@@ -102,7 +102,7 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
         assert on.app.screen is form
         assert seen(form.errors["pid"]) == "✗ a number is expected, not 'x'"
         assert form.inputs["pid"].has_focus
-        assert len(on.app._notifications) == 0
+        assert on.told() == []
         await on.press("backspace", *"4711", "tab", *"none", "enter")
         assert seen(form.errors["pid"]) == ""
         assert seen(form.errors[""]) == "✗ the kernel is busy: no more"
@@ -140,7 +140,7 @@ async def test_a_request_refused_without_a_form_is_told_in_passing(stage: Open) 
     refused = Refused(error="no")
     async with stage(answer=lambda request: [refused] if isinstance(request, Load) else []) as on:
         await on.press("slash", *"syscount", "enter")
-        assert [each.message for each in on.app._notifications] == ["no"]
+        assert on.told() == ["no"]
         assert on.one(RunTabs).tabs == ()
 
 
@@ -219,7 +219,7 @@ async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
         tree.action_load()
         await on.settle()
         assert "reading the catalog" in tree.render_line(0).text
-        assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
+        assert on.told() == ["reading the catalog…"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_loads
         await on.app.screen.mount(panel)
         panel.search.focus()
         await on.press(*"runq", "enter")
-        assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
+        assert on.told() == ["reading the catalog…"]
         assert panel.search.value == "runq"
         assert panel.search.has_focus
         await on.press(*then)

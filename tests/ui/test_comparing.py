@@ -190,7 +190,7 @@ async def test_without_a_the_key_says_what_comes_first(stage: Open) -> None:
         await on.play(PEOPLE, *map(second, range(0, 5)))
         await on.press("b")
         assert not on.app.feed.when.compares
-        assert "a makes a span A; then b compares it with another" in [each.message for each in on.app._notifications]
+        assert "a makes a span A; then b compares it with another" in on.told()
 
 
 async def test_one_line_says_why_there_is_no_comparison(stage: Open) -> None:

@@ -186,7 +186,7 @@ async def test_a_folder_that_can_not_be_written_is_told(
         await on.play(PEOPLE, calls(1, {1: 500}))
         await on.press("E", "enter")
         await exporting(on)
-        assert [each.message for each in on.app._notifications] == ["not exported: No such file or directory"]
+        assert on.told() == ["not exported: No such file or directory"]
 
 
 async def test_y_copies_the_row_under_the_cursor_else_the_view(stage: Open) -> None:

@@ -161,3 +161,4 @@ async def test_a_machine_alone_has_no_list(stage: Open) -> None:
     async with stage(*frames()) as on:
         await on.press("H")
         assert not isinstance(on.app.screen, HostsScreen)
+        assert on.told() == ["this dashboard watches one machine: 'ebpftop --host NAME' watches others"]

@@ -32,10 +32,6 @@ CALLS = Options(auto_load=[("cpu/syscount", {})])
 PEOPLE = processes(process(1, "postgres"))
 
 
-def notices(on: Stage) -> list[str]:
-    return [each.message for each in on.app._notifications]
-
-
 def texts(on: Stage) -> list[tuple[str, str]]:
     return [(each.text, each.origin) for each in on.app.feed.session.marks]
 
@@ -63,7 +59,7 @@ async def test_marks_from_outside_are_told_and_survive_a_new_stream(stage: Open)
     async with stage(options=CALLS) as on:
         on.app.marking.from_outside("deploy\x1b[31m")
         await on.settle()
-        assert notices(on) == ["mark: deploy\\x1b[31m"]
+        assert on.told() == ["mark: deploy\\x1b[31m"]
         await on.play(hello(), catalog(*PROBES))
         assert texts(on) == [("deploy\\x1b[31m", "outside")]
 
@@ -77,7 +73,7 @@ def test_marks_of_a_tape_are_captions_wherever_they_came_from(of_tape: bool, tex
 async def test_the_list_of_marks(stage: Open) -> None:
     async with stage(options=CALLS, size=(100, 30)) as on:
         await on.press("apostrophe")
-        assert notices(on) == ["no marks yet: m sets one"]
+        assert on.told() == ["no marks yet: m sets one"]
         await on.play(mark("\x1b[2Jboom [bold]", 1, origin="trigger"), mark("deploy", 2, origin="outside"))
         await on.press("apostrophe")
         screen = on.app.screen
@@ -105,7 +101,7 @@ async def test_a_trigger_marks_and_tells(stage: Open) -> None:
     async with stage(options=Options(auto_load=CALLS.auto_load, watching=watching)) as on:
         await on.play(PEOPLE, calls(0, {1: 5}), calls(1, {1: 505}))
         assert texts(on) == [("syscount rate > 100/s: 500/s", "trigger")]
-        assert notices(on) == ["syscount rate > 100/s: 500/s"]
+        assert on.told() == ["syscount rate > 100/s: 500/s"]
 
 
 async def test_a_trigger_is_typed_in_the_probes_form(stage: Open) -> None:
@@ -156,7 +152,7 @@ async def test_r_records_from_now_on(stage: Open, tmp_path: Path) -> None:
         assert "rec " in on.see(HeaderLine)
         await on.press("r")
         assert "rec " not in on.see(HeaderLine)
-        assert notices(on)[-1].startswith(f"{path}: ")
+        assert on.told()[-1].startswith(f"{path}: ")
         await on.play(calls(4, {1: 10}))
     frames = on_tape(path)
     assert isinstance(frames[0], Hello)
@@ -230,7 +226,7 @@ async def test_a_full_disk_ends_the_tape_readably_and_the_dashboard_goes_on(
         _fill(monkeypatch, tape)
         await on.play(calls(2, {1: 8}))
         monkeypatch.undo()
-        assert notices(on)[-1] == f"recording stopped: No space left on device; {path} ends here"
+        assert on.told()[-1] == f"recording stopped: No space left on device; {path} ends here"
         await on.play(calls(3, {1: 9}))
         assert on.app.feed.session.runs[RUN["cpu/syscount"]].last is not None
         assert "rec " not in on.see(HeaderLine)
@@ -284,7 +280,7 @@ async def test_marks_of_a_tape_are_gone_to_and_set(tmp_path: Path) -> None:
         await on.press("m", *"later", "enter")
         assert texts(on) == [("deploy", "outside"), ("later", "person")]
         await on.press("r")
-        assert notices(on) == ["this is a tape: r records live data only"]
+        assert on.told() == ["this is a tape: r records live data only"]
         while app.feed.session.reach.end < 1059 * SECOND:  # read ahead
             await on.pilot.pause(0.02)
         await on.press("apostrophe", "up", "enter")

@@ -153,4 +153,5 @@ async def test_a_tape_says_that_it_holds_none(stage: Open) -> None:
     async with stage(live=False) as on:
         await on.press("A")
         assert not isinstance(on.app.screen, OthersScreen)
+        assert on.told() == ["a tape holds only the programs of its own probes"]
         assert requests(on) == 0

@@ -414,6 +414,7 @@ async def test_a_filter_takes_the_digits_that_are_typed(stage: Open) -> None:
         await on.press("f", "1")
         assert isinstance(on.app.screen, ProcessScreen)
         assert isinstance(on.app.screen.focused, Input)
+        assert on.app.screen.focused.value == "1"
 
 
 async def test_a_page_opens_from_what_stands_out(stage: Open) -> None:

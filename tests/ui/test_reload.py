@@ -84,7 +84,7 @@ async def test_the_old_version_runs_until_the_new_one_does(stage: Open) -> None:
         assert requests(on) == [load_of(1), load_of(2), Detach(run=1)]
         assert [tab.run for tab in on.one(RunTabs).tabs] == [2]
         assert on.one(RunTabs).current == 2
-        assert [str(each.message) for each in on.app._notifications] == ["mine/calls: the saved version runs now"]
+        assert on.told() == ["mine/calls: the saved version runs now"]
 
 
 async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> None:
@@ -93,7 +93,7 @@ async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> Non
         await on.play(saved("2"))
         assert isinstance(on.app.screen, Dashboard)
         assert [tab.run for tab in on.one(RunTabs).tabs] == [1]
-        told = [str(each.message) for each in on.app._notifications]
+        told = on.told()
         assert told == [f"mine/calls: rejected by the verifier: {COMPLAINT} (as saved)   v shows why"]
         await on.press("v")
         assert "before saving  ● it keeps running" in said(on)
@@ -151,7 +151,7 @@ async def test_parameters_that_a_save_took_away_are_told(stage: Open) -> None:
         assert box.border_subtitle == "saved: reloading"
         await on.play(Refused(request=2, error="no parameter 'pid'"))
         assert not box.border_subtitle
-        assert [str(each.message) for each in on.app._notifications] == ["no parameter 'pid'"]
+        assert on.told() == ["no parameter 'pid'"]
 
 
 async def test_what_was_detached_or_never_loaded_is_not_loaded(stage: Open) -> None:
@@ -188,7 +188,7 @@ async def test_e_opens_the_editor_at_the_failing_line(stage: Open, monkeypatch: 
         await on.press("e")
         await on.press("escape", "e")
         assert opened == [["/bin/sh", "-c", "vim", FILE], ["/bin/sh", "-c", "vim", FILE]]
-        assert [str(each.message) for each in on.app._notifications] == ["/bin/sh exited with status 1"] * 2
+        assert on.told() == ["/bin/sh exited with status 1"] * 2
 
 
 async def test_e_on_a_bundled_probe_tells_how_to_copy_it(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:

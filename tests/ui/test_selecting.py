@@ -341,6 +341,7 @@ async def test_what_has_one_dimension_or_is_stacks_cannot_be_summed(stage: Open)
     async with profiling(stage) as on:
         await on.press("B")
         assert isinstance(on.app.screen, Dashboard)
+        assert on.told() == ["nothing here to group by"]
 
 
 # ---------------------------------------------------------------- trees

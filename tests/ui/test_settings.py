@@ -25,7 +25,7 @@ from ebpftop.ui.screens.threads import ThreadsScreen
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.start import FIRST, Start
-from tests.ui.conftest import Open, Stage
+from tests.ui.conftest import Open
 from tests.ui.probes import PROBES
 
 
@@ -38,14 +38,10 @@ def given(tmp_path: Path, text: str) -> Settings:
     return read_settings(file, {0, os.geteuid()})
 
 
-def told(on: Stage) -> list[str]:
-    return [each.message for each in on.app._notifications]
-
-
 async def test_a_changed_key_does_it_and_is_what_help_and_footer_tell(stage: Open, tmp_path: Path) -> None:
     settings = given(tmp_path, '[keys]\nquit = "Q"\nall-programs = "f6"\npause = "ctrl+x"\n')
     async with stage(options=Options(settings=settings)) as on:
-        assert told(on) == []
+        assert on.told() == []
         assert "Q quit" in on.see(KeyLine)
         assert "q quit" not in on.see(KeyLine)
         assert "Ctrl-X pause" in on.see(KeyLine)
@@ -69,7 +65,7 @@ async def test_a_changed_key_does_it_and_is_what_help_and_footer_tell(stage: Ope
 
 async def test_keys_can_be_swapped(stage: Open, tmp_path: Path) -> None:
     async with stage(options=Options(settings=given(tmp_path, '[keys]\nthreads = "A"\nall-programs = "W"\n'))) as on:
-        assert told(on) == []
+        assert on.told() == []
         await on.press("A")
         assert isinstance(on.app.screen, ThreadsScreen)
         await on.press("A")
@@ -80,7 +76,7 @@ async def test_keys_can_be_swapped(stage: Open, tmp_path: Path) -> None:
 async def test_what_can_not_be_is_told_with_its_line_and_costs_its_own_key(stage: Open, tmp_path: Path) -> None:
     text = '[keys]\npaus = "p"\nthreads = "A"\ncost = "Hyper+x"\n'
     async with stage(options=Options(settings=given(tmp_path, text))) as on:
-        assert sorted(told(on)) == [
+        assert sorted(on.told()) == [
             f"{tmp_path}/config.toml:2: keys.paus: no such action; did you mean pause?; ignored",
             f"{tmp_path}/config.toml:3: keys.threads: 'A' is already the key of all-programs; ignored",
             f"{tmp_path}/config.toml:4: keys.cost: 'Hyper+x' is not a key such as D, ctrl+d or f5; ignored",
@@ -146,7 +142,7 @@ async def test_the_settings_are_edited_and_what_changed_is_applied(
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
         assert on.app.theme == LIGHT.name
         assert on.app.feed.interval == 5
-        assert told(on) == ["budget: applied at the next start"]
+        assert on.told() == ["budget: applied at the next start"]
         await on.press("f9")
         assert len(opened) == 2
         await on.press("D")
@@ -157,10 +153,10 @@ async def test_settings_that_can_not_be_made_are_one_line(stage: Open, tmp_path:
     (tmp_path / "file").touch()
     async with stage(options=Options(settings=Settings(file=tmp_path / "file/config.toml"))) as on:
         await on.press("comma")
-        assert told(on) == [f"{tmp_path}/file/config.toml: File exists"]
+        assert on.told() == [f"{tmp_path}/file/config.toml: File exists"]
     async with stage() as on:
         await on.press("comma")
-        assert told(on) == ["settings are not used when tracing with capabilities"]
+        assert on.told() == ["settings are not used when tracing with capabilities"]
 
 
 # ---------------------------------------------------------------- what is remembered

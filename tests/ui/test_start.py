@@ -145,7 +145,7 @@ async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
         start.action_open()
         await on.settle()
         assert "reading the catalog" in start.render_line(0).text
-        assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
+        assert on.told() == ["reading the catalog…"]
 
 
 async def test_hostile_answers_are_inert(stage: Open) -> None:

@@ -19,10 +19,6 @@ STOPPED = Detached(run=RUN["cpu/syscount"], reason=REASON)
 BAD = RUN["lab/null-deref"]
 
 
-def notices(on: Stage) -> list[str]:
-    return [each.message for each in on.app._notifications]
-
-
 def why(on: Stage) -> dict[str, str]:
     screen = on.app.screen
     assert isinstance(screen, RowScreen)
@@ -32,7 +28,7 @@ def why(on: Stage) -> dict[str, str]:
 async def test_the_notice_is_short_and_v_shows_the_reason(stage: Open) -> None:
     async with stage(options=CALLS, size=(80, 24)) as on:
         await on.play(processes(process(1, "postgres")), calls(1, {1: 5}), STOPPED)
-        assert notices(on) == ["cpu/syscount: detached   v shows why"]
+        assert on.told() == ["cpu/syscount: detached   v shows why"]
         await on.press("v")
         assert why(on)["why"] == REASON
         await on.press("v")
@@ -46,7 +42,7 @@ async def test_what_the_user_detached_needs_no_reason(stage: Open) -> None:
         await on.play(calls(1, {1: 5}), detached(RUN["cpu/syscount"]))
         await on.press("v")
         assert isinstance(on.app.screen, Dashboard)
-        assert notices(on) == ["no probe was rejected or detached; when one is, v shows why"]
+        assert on.told() == ["no probe was rejected or detached; when one is, v shows why"]
 
 
 async def test_v_shows_the_last_failure_of_either_kind(stage: Open) -> None:

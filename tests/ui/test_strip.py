@@ -13,7 +13,7 @@ from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.flame_frame import FlameFrame
 from ebpftop.ui.widgets.stacks_panel import StacksPanel
-from ebpftop.ui.widgets.strip import CHOSEN, StripPlot
+from ebpftop.ui.widgets.strip import CHOSEN, LABEL, StripPlot
 from ebpftop.ui.widgets.strip_frame import StripFrame
 from ebpftop.ui.widgets.timeline import Timeline
 from tests.support.frames import SAMPLES, SECOND, TIMED, moments, process, processes, samples, stacks
@@ -193,9 +193,15 @@ async def test_the_strip_follows_the_filter_and_the_timeline_the_slice(stage: Op
 async def test_the_mouse_chooses_a_range(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("o")
-        strip = plot(on)
-        await on.pilot.mouse_down(StripPlot, offset=(strip.size.width - 3, 5))
-        assert strip.cursor is not None
+        strip = plot(on)._strip
+        assert strip is not None
+        column, rows = LABEL + (BEGIN + 5 * SECOND - strip.begin) // NS, len(strip.counts)
+        await on.pilot.mouse_down(StripPlot, offset=(column, rows - 5))
+        await on.pilot.hover(StripPlot, offset=(column, rows - 10))
+        await on.pilot.mouse_up(StripPlot, offset=(column, rows - 10))
+        await on.pilot.hover(StripPlot, offset=(column - 1, 2))  # let go, it chooses nothing more
+        picked = plot(on).picked
+        assert (picked.start, picked.end) == (BEGIN + 5 * SECOND + 250_000_000, BEGIN + 5 * SECOND + 550_000_000)
 
 
 async def test_before_the_first_sample_the_strip_says_so(stage: Open) -> None:

@@ -142,7 +142,7 @@ async def test_a_playbook_loads_what_may_run_and_explains_the_rest(stage: Open) 
         assert why(on, 2) == "✗ unavailable: needs kprobes"
         assert why(on, 3) == "✗ R0 invalid mem access 'map_value_or_null'\nv shows why"
         assert why(on, 4) == "✗ no such probe in the catalog"
-        assert len(on.app._notifications) == 1  # the folder that isn't usable
+        assert len(on.told()) == 1  # the folder that isn't usable
         await on.press("v")
         assert isinstance(on.app.screen, VerifierScreen)
         await on.press("escape")
@@ -157,7 +157,7 @@ async def test_a_wrong_parameter_in_a_playbook_is_told_in_its_tile(stage: Open) 
     book = PlaybookInfo(name="slow", title="", summary="", steps=[step("cpu/runqlat", params={"pid": "7"})])
     async with stage(Catalog(probes=list(PROBES), playbooks=[book]), options=OPEN, answer=answer) as on:
         assert why(on, 0) == "✗ pid: no such process"
-        assert len(on.app._notifications) == 0
+        assert on.told() == []
         await on.press("enter")
         assert loads(on) == ["cpu/runqlat", "cpu/runqlat"]
 
@@ -216,9 +216,9 @@ async def test_arrows_and_tab_move_enter_zooms_and_z_comes_back(stage: Open) -> 
 
 async def test_keys_of_the_probe_itself_say_where_they_work(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN) as on:
-        before = len(on.app._notifications)
+        before = len(on.told())
         await on.press("F")
-        told = [str(each.message) for each in on.app._notifications][before:]
+        told = on.told()[before:]
         assert told == ["Enter opens the probe; there f filters its rows, and F searches a flame graph"]
 
 
@@ -279,9 +279,9 @@ async def test_a_playbook_that_is_opened_while_the_screen_is_paused_says_how_to_
     async with stage(CATALOG, PEOPLE, options=Options(auto_load=[("cpu/syscount", {})])) as on:
         await on.play(calls(1, {1: 5}), calls(2, {1: 9}))
         told = "the screen is paused: a new probe shows nothing until you press 0 to go live"
-        assert told not in [each.message for each in on.app._notifications]
+        assert told not in on.told()
         await on.press("space", "slash", *"tiny", "enter")
-        assert told in [each.message for each in on.app._notifications]
+        assert told in on.told()
         await on.press("0")
         await on.play(latencies(1, {1: {5_000: 100}}), latencies(2, {1: {5_000: 300}}))
         assert "no data yet" not in on.see(HistogramBars)

@@ -159,7 +159,7 @@ async def test_at_goes_to_a_time_of_day_or_so_long_ago(stage: Open) -> None:
         await on.press("escape")
         await on.press("at", *"-2h", "enter")
         assert f"· {at(19)}–{at(20)} (1 s) ·" in title(on)
-        assert [each.message for each in on.app._notifications][-1] == f"the past begins at {at(1)}"
+        assert on.told()[-1] == f"the past begins at {at(1)}"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ async def test_a_refusal_nobody_asked_for_is_only_told(stage: Open) -> None:
     async with stage() as on:
         await on.play(NULL)
         assert isinstance(on.app.screen, Dashboard)
-        assert [str(each.message) for each in on.app._notifications] == [
+        assert on.told() == [
             "lab/null-deref: rejected by the verifier: R0 invalid mem access 'map_value_or_null'   v shows why"
         ]
 
@@ -101,7 +101,7 @@ async def test_a_compile_error_shows_clangs_message_at_its_line(stage: Open) -> 
         assert "error: no member named 'lookpu'" in on.see(LogLines)
         assert not any(line.startswith("✗") for line in on.see(LogLines).split("\n"))
         await on.press("w", "b")
-        assert [each.message for each in on.app._notifications] == ["there is no verifier log to step through"] * 2
+        assert on.told() == ["there is no verifier log to step through"] * 2
         await on.press("escape")
         assert "✗ null-deref did not compile" in on.see(CatalogTree)
 
@@ -222,7 +222,7 @@ async def test_the_panel_is_copied_and_saved_as_text(
         )
         assert "     8 ▶     *count += 1;" in text
         assert "5: (79) r1 = *(u64 *)(r0 +0)" in text
-        told = [str(each.message) for each in on.app._notifications]
+        told = on.told()
         assert told[0] == "copied, if the terminal allows it"
         assert set(told[1:]) == {f"saved as {file}" for file in files}
 
@@ -237,7 +237,7 @@ async def test_where_the_folder_cannot_be_written_to_it_is_saved_at_home(
         assert [file.name.startswith("lab-null-deref-rejected-") for file in tmp_path.iterdir()] == [True]
         monkeypatch.setenv("HOME", "/proc")
         await on.press("s")
-        assert next(reversed([str(each.message) for each in on.app._notifications])).startswith("not saved: ")
+        assert next(reversed(on.told())).startswith("not saved: ")
 
 
 async def test_w_follows_registers_back_to_where_they_were_written(stage: Open) -> None:
@@ -247,7 +247,7 @@ async def test_w_follows_registers_back_to_where_they_were_written(stage: Open) 
         assert "▶  7      u64 *count = counts.lookup(&pid);" in on.see(CodeLines)
         assert "insn 4 · what led to it" in str(on.app.screen.query_one("#log").border_title)
         await on.press("w")
-        assert [str(each.message) for each in on.app._notifications] == ["no register to follow here"]
+        assert on.told() == ["no register to follow here"]
         await on.press("up", "up", "w")
         assert "▶ 0: (b7) r1 = 1" in on.see(LogLines)
         await on.press("g")
@@ -268,7 +268,7 @@ R2 !read_ok
         assert "▶ 1: (15) if r1 == 0x0 goto pc+1" in on.see(LogLines)
         assert "insn 1 · taken" in str(on.app.screen.query_one("#log").border_title)
         await on.press("b")
-        assert [str(each.message) for each in on.app._notifications] == ["there is no branch above"]
+        assert on.told() == ["there is no branch above"]
         await on.press("g", "w")
         assert "▶ 1: (15) if r1 == 0x0 goto pc+1" in on.see(LogLines)
 

@@ -180,13 +180,12 @@ def test_programs_of_one_request_and_those_remembered_are_bounded(
     monkeypatch.setattr(codes, "MOST_PROGRAMS", AT_ONCE + 2)
     for number in range(3 * AT_ONCE):
         assert asked.codes.space(ONE._replace(tgid=number), 1, 0.0, 100.0) is None
-    asked.codes.tick(100.0)
-    assert len(asked.requests[-1].programs) <= AT_ONCE
-    while asked.codes.due:
-        asked.codes.answered(None, [])
+    for _ in range(4):
         asked.codes.tick(100.0)
-    asked.answer()
-    assert sum(len(request.programs) for request in asked.requests) <= AT_ONCE + 2
+        asked.codes.answered(None, [])
+    assert [len(request.programs) for request in asked.requests] == [AT_ONCE, 2]
+    remembered = [program.tgid for request in asked.requests for program in request.programs]
+    assert remembered == [*range(2 * AT_ONCE - 2, 3 * AT_ONCE)]
 
 
 def test_reading_code_costs_a_share_of_a_cpu(asked: Asked) -> None:

@@ -19,7 +19,7 @@ from ebpftop.frames.messages import AnyFrame, ColumnInfo, ViewInfo
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from tests.support import frames, profiles, tape_sums
 from tests.support.command import complaint, ebpftop
-from tests.support.frames import CALLS, LATENCY, SAMPLES, SECOND, TIMED, columns, loaded, stacks
+from tests.support.frames import CALLS, LATENCY, SECOND, TIMED, columns, loaded, stacks
 from tests.support.headless import PEOPLE, SAMPLED
 from tests.support.schemas import check as check_shape
 
@@ -274,17 +274,20 @@ def test_percentiles_have_a_unit_and_stand_at_the_beginning_of_their_interval(tm
 
 
 def test_names_from_the_kernel_are_inert_in_both(tmp_path: Path) -> None:
-    evil = "\x1b[31m\n‮"
+    evil, inert = "\x1b[31m\n\u202e{}", r"\x1b[31m\n\u202e{}"
     written = [
-        loaded(1, "cpu/profile", SAMPLES),
-        frames.processes(frames.process(1, evil)),
-        stacks({10: [evil]}),
+        loaded(1, "cpu/profile", TIMED),
+        frames.processes(frames.process(1, evil.format("process"))),
+        stacks({10: [evil.format("function")]}),
+        frames.moments(1, (1000 * SECOND, 0, 1, 10)),
         frames.samples(1, 0, {(1, 10): 3}),
     ]
     path = tape(tmp_path / "a.tape", *written)
-    for format in ("pprof", "perfetto"):
-        found = profiles.profile(exported(path, format)) if format == "pprof" else trace(path)
-        assert "\x1b[" not in str(found if format == "pprof" else found.packets)
+    texts = list(profiles.profile(exported(path, "pprof")).string_table)
+    assert {inert.format("process"), inert.format("function")} <= set(texts)
+    assert all(map(str.isprintable, texts))
+    ((_, _, process, functions),) = trace(path).samples
+    assert (process, functions) == (inert.format("process"), (inert.format("function"),))
 
 
 # ---------------------------------------------------------------- the command
