@@ -29,9 +29,9 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.timeline import Timeline
 from ebpftop.ui.widgets.trail import Trail
 from tests.support.frames import EPOCH, SECOND, columns, hello, loaded, probe, snapshot
+from tests.ui.comparing import compared
 from tests.ui.conftest import Open
 from tests.ui.probes import BY_PROCESS
-from tests.ui.test_comparing import compared
 
 VIEW = with_host(BY_PROCESS, "host")
 PROBE = probe("cpu/syscount", [VIEW])
