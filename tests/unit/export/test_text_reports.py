@@ -1,6 +1,7 @@
 import io
 from datetime import datetime
 
+import pytest
 from msgspec import structs
 
 from ebpftop.export import layout
@@ -15,9 +16,11 @@ from tests.support.frames import (
     loaded,
     process,
     processes,
+    samples,
     snapshot,
+    stacks,
 )
-from tests.support.headless import HISTOGRAM, LAST, PEOPLE, calls, latency, ran
+from tests.support.headless import HISTOGRAM, LAST, PEOPLE, SAMPLED, calls, latency, ran
 
 
 def block(text: str, first: str) -> list[str]:
@@ -129,9 +132,17 @@ async def test_numbers_that_name_something_are_written_in_full() -> None:
     assert "1234567890" in result.out
 
 
-async def test_lines_are_never_wider_than_the_terminal() -> None:
+async def test_without_a_terminal_a_histogram_is_as_wide_as_a_usual_one() -> None:
     result = await ran(HISTOGRAM, LAST, format="text")
-    assert max(map(layout.cells, result.out.splitlines())) <= 80
+    assert max(map(layout.cells, result.out.splitlines())) == 80
+
+
+async def test_no_line_below_a_heading_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "terminal_width", lambda out: 50)
+    deep = stacks({12: [f"function_{number}" for number in range(9)]})
+    for frames in (HISTOGRAM, [*SAMPLED, deep, samples(1, 2, {(1, 12): 9})]):
+        lines = (await ran(frames, format="text")).out.splitlines()
+        assert max(layout.cells(line) for line in lines if " · " not in line) == 50
 
 
 async def test_calls_without_a_change_leave_an_empty_table() -> None:

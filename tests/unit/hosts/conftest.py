@@ -27,9 +27,11 @@ class Reader:
     source: MergedSource
     session: Session = field(default_factory=Session)
     frames: list[AnyFrame] = field(default_factory=list)
+    waiting: int = 0  # the most frames that ever waited to be read
 
     async def read(self) -> None:
         async for frame in self.source.frames():
+            self.waiting = max(self.waiting, self.source._queue.qsize())
             self.session.feed(frame)
             self.frames.append(frame)
 

@@ -131,6 +131,7 @@ async def test_histograms_add_up_bucket_by_bucket(read: Read) -> None:
     async with read({"web-1": one, "web-2": two}) as reader:
         run = await reader.load("cpu/runqlat")
         one.play(snapshot(41, 1, values([fast, slow], [90, 10])))
+        await reader.until(lambda: run.last)  # the numbers of its processes are the first ones
         two.play(snapshot(41, 1, values([fast], [400])))
         await reader.until(lambda: run.last and histogram(run, run.views[0], wanted=START).counts.sum() == 500)
         assert histogram(run, run.views[0], {"tgid": 1 << 12 | 1, "host": "web-1"}, START).counts.sum() == 100
