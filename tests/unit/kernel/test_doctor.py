@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ebpftop.kernel import doctor
+from ebpftop.kernel import capabilities, doctor
 
 EXPECTED = [
     "kernel",
@@ -63,6 +63,22 @@ def test_without_root_the_remedy_is_root() -> None:
         said = json.load(pipe)
     os.waitpid(child, 0)
     assert said == [[False, doctor.AS_ROOT]] * 5
+
+
+@pytest.mark.parametrize(
+    ("lacking", "ok", "detail", "remedy"),
+    [
+        ({}, True, "with all capabilities that matter", ""),
+        ({"CAP_SYSLOG": "no names"}, False, "with capabilities, but no names (CAP_SYSLOG)", "give it CAP_SYSLOG"),
+    ],
+)
+def test_capabilities_that_are_missing_are_told_with_what_they_cost(
+    monkeypatch: pytest.MonkeyPatch, lacking: dict[str, str], ok: bool, detail: str, remedy: str
+) -> None:
+    monkeypatch.setattr(capabilities, "may_trace", lambda: True)
+    monkeypatch.setattr(capabilities, "lacking", lambda: lacking)
+    found = doctor._capabilities()
+    assert (found.ok, found.detail, found.remedy) == (ok, f"uid {os.geteuid()} {detail}", remedy)
 
 
 @pytest.mark.parametrize(
