@@ -259,7 +259,7 @@ def _text(sign: Sign, scale: float, cpus: int) -> str:
 def _rate(rate: float, unit: str, scale: float, *, short: bool = False) -> str:
     match unit:
         case "ns":
-            return f"{formatting.count(rate / scale)}{'' if short else ' threads waiting at a time'}"
+            return f"{formatting.count(rate / scale)}{'' if short else ' waiting at a time'}"
         case "cpu_ns":
             return f"{formatting.count(rate / scale)}{'' if short else ' CPUs'}"
         case "percent":

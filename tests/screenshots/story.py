@@ -2,17 +2,22 @@
 
     python -m tests.screenshots.story TAPE
 
-writes the captions of a tape anew, as they stand here.
+writes the captions of a tape anew, as they stand here, and what manifests say. What was measured stays as it is, and
+so does the C of the probes that ran.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, Mark, Processes, Snapshot
+from ebpftop.catalog.folders import read_bundled
+from ebpftop.catalog.info import info
+from ebpftop.catalog.model import Probe
+from ebpftop.frames.messages import AnyFrame, Catalog, Loaded, Mark, ProbeInfo, Processes, Snapshot
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from tests.support.shop import GROUP
 
@@ -77,10 +82,13 @@ CAPTIONS = (
 
 
 def tell(tape: Path, out: Path) -> None:
-    """Write a tape with these captions instead of the marks it has."""
+    """Write a tape with these captions instead of the marks it has, and with today's texts."""
     reader = TapeReader(tape)
-    frames = [(at, _of_shop(frame)) for at, frame in reader if not isinstance(frame, Mark)]
+    read = [(at, frame) for at, frame in reader if not isinstance(frame, Mark)]
     reader.close()
+    ran = {frame.probe for _, frame in read if isinstance(frame, Loaded)}
+    probes = read_bundled().probes
+    frames = [(at, _retold(_of_shop(frame), probes, ran)) for at, frame in read]
     began, sample = next((at, frame) for at, frame in frames if at and isinstance(frame, Snapshot))
     rest = [(round(second * 1e9), text) for second, text in CAPTIONS]
     with TapeWriter(out, force=True) as writer:
@@ -106,6 +114,25 @@ def _of_shop(frame: AnyFrame) -> AnyFrame:
         return frame
     kept = [each for each in frame.processes if not each.tgid or each.cgroup.startswith(f"/{GROUP}/")]
     return msgspec.structs.replace(frame, processes=kept)
+
+
+def _retold(frame: AnyFrame, probes: Mapping[str, Probe], ran: Container[str]) -> AnyFrame:
+    """With what manifests say today. ran: these probes were loaded."""
+    match frame:
+        case Catalog():
+            return msgspec.structs.replace(frame, probes=[_entry(each, probes[each.id], ran) for each in frame.probes])
+        case Loaded():
+            today = {view.name: view for view in probes[frame.probe].default_views}
+            views = [today[view.name] for view in frame.views]
+            same = [view.columns for view in views] == [view.columns for view in frame.views]
+            assert same, f"{frame.probe} has other columns than on the tape: record it again"
+            return msgspec.structs.replace(frame, views=views)
+    return frame
+
+
+def _entry(old: ProbeInfo, probe: Probe, ran: Container[str]) -> ProbeInfo:
+    entry = info(probe, old.available, old.variant, old.meaning, old.reason)
+    return msgspec.structs.replace(entry, source=old.source) if old.id in ran else entry
 
 
 if __name__ == "__main__":

@@ -229,10 +229,13 @@ def test_an_ordinary_user_is_told_the_same() -> None:
     assert (done.returncode, done.stdout) == (0, run("triage", tape).stdout)
 
 
-def test_what_is_said_of_the_demo_fits() -> None:
+def test_both_troubles_of_the_demo_are_named() -> None:
     done = run("triage", Path(ebpftop.__file__).parent / "demo.tape", "--json")
     assert done.returncode == 0
     assert len(done.stdout.encode()) <= LIMIT + 1
+    findings = json.loads(done.stdout)["findings"]
+    named = [{each["who"]["name"] for each in finding["evidence"] if each["who"]} for finding in findings]
+    assert named == [{"backup"}, {"thumbnails"}]
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
