@@ -29,7 +29,7 @@ from tests.support.processes import SLOWER, alive, children, held_by, in_kernel
 from tests.support.workloads import Worker
 
 CALLS = 2_000  # of the process that is counted, each time
-NAME = "soaked"
+NAME = f"soaked{os.getpid()}"  # so that another one beside counts its own
 COUNTING = f"def work():\n    for _ in range({CALLS}): os.getppid()"
 PATIENCE = 20.0  # seconds until nothing is left
 MOST = 600 << 20  # bytes that one of our processes may ever have had in memory
