@@ -18,6 +18,7 @@ APART static int middle(int n) { int a[7]; memset(a, n, sizeof(a)); sum = a[n & 
 APART static int outer(int n) { return middle(n) + sum; }
 int main(int count, char **arguments) { return outer(count) + sum; }
 """
+SAVED_RIP = (40 + 8 * 16) // 8  # words: in a `ucontext_t`, its `uc_mcontext.gregs[REG_RIP]`
 CALLS = ["picture", "inner", "middle", "outer", "main"]
 
 
@@ -83,7 +84,11 @@ def checked_signal(picture: Picture) -> None:
     known = names(picture, found.places)
     assert (known[:2], known[3:6]) == (["picture", "handler"], ["faults", "middle", "main"])
     begins = found.places[2] + 1  # of `__restore_rt`: a move of 7 bytes, and a system call of 2
-    above = max(at for at, word in enumerate(picture.stack) if word == begins) + 1  # others are in `callers`
+    above = next(  # others are in `callers`, or were left in the part of the frame that nothing is saved to
+        at + 1
+        for at, word in enumerate(picture.stack)
+        if word == begins and picture.stack[at + 1 + SAVED_RIP] == found.places[3]
+    )
     registers = [*picture.registers]
     registers[RSP], registers[RIP] = registers[RSP] + 8 * above, begins + 9
     returning = space(picture).unwind(registers, picture.stack[above:], Effort(MUCH), whole=16384)
