@@ -164,7 +164,7 @@ async def test_a_tape_says_that_it_holds_none(stage: Open) -> None:
     async with stage(live=False) as on:
         await on.press("W")
         assert not isinstance(on.app.screen, ThreadsScreen)
-        assert on.told() == ["the tape has no threads up to here: it has them only from when someone viewed them"]
+        assert on.told() == ["no threads on the tape up to here: it has them only where somebody viewed them"]
         assert requests(on) == 0
 
 
