@@ -18,7 +18,7 @@ from tests.churn import MOST
 
 AWAKE = 10_000
 _SIZE = (200, 60)
-_SECONDS, _RATE = 40, 1000  # of processes that come and go
+_SECONDS, _RATE = 30, 1000  # of processes that come and go
 _ROUNDS = 2
 
 # Children that do nothing but wake up, each at its own moment; "r" when all are there.
