@@ -33,7 +33,7 @@ class Archive:
             f"Dir::State::Lists={folder}/lists",
             f"Dir::State::Status={folder}/status",
         ]
-        self._run("apt-get", "-qq", "update")
+        self._run("apt-get", "-qq", "update", "--error-on=any")
 
     def names(self, pattern: str) -> list[str]:
         """Packages whose whole name matches."""
@@ -70,14 +70,14 @@ def newest(packages: list[str]) -> str | None:
 
 
 def _sources() -> list[str]:
-    """Lines of a sources.list: where this machine has Debian and its security updates from."""
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages"]
-    found = [line.split() for line in subprocess.check_output(command, text=True).splitlines()]
-    places = {codename: place for place, codename, component in found if component == "main"}
-    if _RELEASE not in places:
-        raise SystemExit("the kernels are Debian's: run this on Debian 12, after apt-get update")
-    suites = {_RELEASE: places[_RELEASE], NEWEST: places[_RELEASE]}
-    if (security := f"{_RELEASE}-security") in places:
-        suites[security] = places[security]
+    """Lines of a sources.list: where this machine has Debian and its security updates from, fetched already or not."""
+    targets = ["apt-get", "indextargets", "--no-release-info", "Created-By: Packages"]
+    found = subprocess.check_output([*targets, "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"], text=True)
+    lines = map(str.split, found.splitlines())
+    places = {release: place for place, release, component in lines if component == "main"}
+    security = f"{_RELEASE}-security"
+    if not {_RELEASE, security} <= places.keys():
+        raise SystemExit("the kernels are Debian's: run this on Debian 12, with its security updates in apt's sources")
+    suites = {_RELEASE: places[_RELEASE], security: places[security], NEWEST: places[_RELEASE]}
     signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
     return [f"deb {signed} {place} {suite} main\n" for suite, place in suites.items()]
