@@ -52,6 +52,13 @@ def read(folder: Path) -> Probe:
     """
     folder = folder.resolve()
     try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}") from None
+    if MANIFEST not in names:
+        inside = next((f", such as {folder / name}" for name in names if os.path.lexists(folder / name / MANIFEST)), "")
+        raise UserError(f"{folder} has no {MANIFEST}: give the folder of one probe{inside}")
+    try:
         probe = read_probe(folder, f"{folder.parent.name}/{folder.name}")
     except BadManifest as error:
         raise UserError("\n".join(error.problems)) from None

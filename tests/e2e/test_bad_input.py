@@ -61,7 +61,22 @@ def test_a_folder_of_probes_that_is_none_is_told_beside_the_rest(tmp_path: Path,
 def test_a_folder_that_is_no_probe_is_told_with_all_that_is_wrong(tmp_path: Path) -> None:
     folder = copy(tmp_path / "broken", ("medium", "\x1b[31mmedium"))
     assert "probe.toml:4: Illegal character '\\x1b'" in complaint(ebpftop("check", folder), 1)
-    assert complaint(ebpftop("check", tmp_path), 1) == f"{tmp_path}/probe.toml: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", "{} has no probe.toml: give the folder of one probe, such as {}/broken"),
+        ("empty", "{}/empty has no probe.toml: give the folder of one probe"),
+        ("missing", "{}/missing: No such file or directory"),
+        ("file", "{}/file: Not a directory"),
+    ],
+)
+def test_what_has_no_probe_is_not_checked(tmp_path: Path, path: str, expected: str) -> None:
+    copy(tmp_path / "broken")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert complaint(ebpftop("check", tmp_path / path), 1) == expected.replace("{}", str(tmp_path))
 
 
 # ---------------------------------------------------------------- parameters and options

@@ -24,7 +24,7 @@ from ebpftop.ui.widgets.painter import Painter
 ORDERS = 10  # priority of the column that orders the rows: above any in a manifest
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 WHOLE = [
-    Binding("enter", "whole(True)", "whole row", key_display="Enter", tooltip="Show the row whole"),
+    Binding("enter", "whole(True)", "whole row", key_display="Enter", tooltip="Show the whole row"),
     Binding("w", "whole(False)", "whole row", show=False, id="whole"),
 ]
 ASIDE = [
