@@ -93,7 +93,10 @@ class TextReport:
         self._out.flush()
 
     def _write(self, line: str = "") -> None:
+        """Write a line, broken between words where the terminal ends; rows are cut to fit before."""
         if line or not self._blank:
+            if self._width and layout.cells(line) > self._width:
+                line = fill(line, self._width, subsequent_indent="  ", break_on_hyphens=False)
             self._out.write(line.rstrip() + "\n")
         self._blank = not line
 
@@ -194,14 +197,7 @@ class TextReport:
         for gap, told in part.gaps():
             if gap not in self._explained:
                 self._explained.add(gap)
-                self._write(
-                    fill(
-                        f"{inert(gap)} {told}",
-                        self._width or _NO_TERMINAL,
-                        subsequent_indent="  ",
-                        break_on_hyphens=False,
-                    )
-                )
+                self._write(f"{inert(gap)} {told}")
 
     def _grid(self, columns: list[layout.Column], count: int) -> None:
         for line in layout.grid(columns, self._width):

@@ -137,12 +137,17 @@ async def test_without_a_terminal_a_histogram_is_as_wide_as_a_usual_one() -> Non
     assert max(map(layout.cells, result.out.splitlines())) == 80
 
 
-async def test_no_line_below_a_heading_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_are_cut_and_headings_broken_between_words_where_the_terminal_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heading = block((await ran(HISTOGRAM, LAST, format="text")).out, "lost 2")[0].split()[1:]
     monkeypatch.setattr(layout, "terminal_width", lambda out: 50)
     deep = stacks({12: [f"function_{number}" for number in range(9)]})
     for frames in (HISTOGRAM, [*SAMPLED, deep, samples(1, 2, {(1, 12): 9})]):
         lines = (await ran(frames, format="text")).out.splitlines()
-        assert max(layout.cells(line) for line in lines if " · " not in line) == 50
+        assert max(map(layout.cells, lines)) == 50
+    words = (await ran(HISTOGRAM, LAST, format="text")).out.split()
+    assert any(words[at : at + len(heading)] == heading for at in range(len(words)))
 
 
 async def test_calls_without_a_change_leave_an_empty_table() -> None:
