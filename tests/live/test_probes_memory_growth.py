@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lacking import lacking
 from tests.support.tracing import Tracing, any_kernel, counted, trace
 from tests.support.workloads import Worker
 
@@ -139,10 +140,9 @@ def test_new_pages_are_told_by_who_touches_them_first(library: Path) -> None:
 
 
 @any_kernel
-@pytest.mark.skipif(
-    "[never]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(), reason="huge pages are switched off"
-)
 def test_a_huge_page_is_as_many_bytes_as_it_has(library: Path) -> None:
+    if "[never]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
+        lacking("huge pages are switched off")
     with Worker(TOUCH_HUGE, library) as worker, trace("memory/heapgrowth", pid=worker.pid) as traced:
         before = resident(worker)
         worker.work()
