@@ -289,9 +289,7 @@ class _Course:
                 number = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT, "hup": signal.SIGHUP}
                 self._to(lambda process: process.send_signal(number[episode.fault]))
             case "stop":
-                self._to(lambda process: process.send_signal(signal.SIGSTOP))
-                self._pause(1.0)
-                self._to(lambda process: process.send_signal(signal.SIGCONT))
+                self._to(self._stop_for_a_while)
                 self._faulty = episode.stage == "ending"  # else nothing is lost by it
             case "memory":
                 self._to(lambda process: _limit(process, resource.RLIMIT_AS, process.memory_info().vms + (8 << 20)))
@@ -315,6 +313,11 @@ class _Course:
         with contextlib.suppress(psutil.Error, OSError):
             act(process)
             self._what, self._faulty = self._episode.who, True
+
+    def _stop_for_a_while(self, process: psutil.Process) -> None:
+        process.send_signal(signal.SIGSTOP)
+        self._pause(1.0)
+        process.send_signal(signal.SIGCONT)  # to this one: there may be another loader by now
 
     def _save(self) -> None:
         """Broken C, a broken manifest, and both as they were."""
