@@ -62,8 +62,9 @@ def _obey(argv: list[str]) -> int:
         from ebpftop.supervisor.elevate import CARRIED
 
         os.environ.update(entry for entry in arguments.user_env if entry[0] in CARRIED)
-    if arguments.command in _ON_FILES and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler of ours never runs where a file system doesn't answer
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # where a file system doesn't answer, a handler of ours would never run
+        signal.signal(signal.SIGINT, signal.SIG_DFL if arguments.command in _ON_FILES else signal.default_int_handler)
     if arguments.command in _WITH_SETTINGS:
         from ebpftop.commands import settings
 

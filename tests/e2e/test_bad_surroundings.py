@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,17 @@ def test_the_dashboard_says_what_its_streams_lack() -> None:
     with shell(100, 30) as term:
         line(term, framed(f"{PROGRAM} demo 1<&0 >&-"))
         assert "ebpftop: the dashboard needs a terminal" in term.wait_for("ended: 2, terminal: same")
+
+
+# ---------------------------------------------------------------- impatience
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_control_c_while_it_starts_is_not_answered(tmp_path: Path, command: str) -> None:
+    (tmp_path / "argparse.py").write_text("import os; os.kill(os.getpid(), 2)\n")  # what it imports first
+    for start in ("$E", str(Path(sys.executable).with_name("ebpftop"))):
+        done = sh(f"exec {start} {command}", PYTHONPATH=str(tmp_path))
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 # ---------------------------------------------------------------- limits
