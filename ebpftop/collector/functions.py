@@ -54,7 +54,10 @@ class Space(Ranges):
         self._known[address] = what
 
     def forget(self, address: int) -> None:
+        """Nothing is there any more: what ran there has its number, and gets no name."""
+        del self.functions[address]
         self._known.pop(address, None)
+        self.unrequested = [each for each in self.unrequested if each != address]
 
     def known(self, less: set[int]) -> dict[str, list[int]]:
         """Addresses that have been looked up, by what is mapped there; some left out."""
@@ -342,7 +345,6 @@ class Functions:
             ):
                 self._report(function, number, address, now)
                 continue
-            del space.functions[address]
             if now is None:
                 space.forget(address)
                 yield address, None

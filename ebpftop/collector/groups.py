@@ -45,27 +45,27 @@ class Groups:
 
     def found(self, probe: ProbeInfo, given: Mapping[str, str]) -> tuple[Found | None, dict[str, str], list[str]]:
         """Resolve a request: its limit, its parameters with pids of the host, and a line for each. Raises
-        `UnknownPlace`, whose text names probe and parameter.
+        `UnknownPlace` and `params.BadParam`, whose texts name probe and parameter.
         """
         named = params.by_name(probe, given)
         kinds = {param.name: param.type for param in probe.params if param.name in named}
         places = {kinds[name]: text for name, text in named.items() if kinds[name] != "pid"}
-        inner = {name: params.inner_pid(text) for name, text in named.items() if kinds[name] == "pid"}
         known, notes = dict(given), list[str]()
         found = None
         try:
             if places:
                 found = self.find(places)
                 notes.append(described(found))
-            for name, pair in inner.items():
-                if pair is not None:
+            for name, text in named.items():
+                if kinds[name] == "pid" and (pair := params.inner_pid(text)) is not None:
                     known[name] = str(self.inside(*pair))
                     notes.append(f"{name}={inert(given[name])}: process {known[name]} of the host")
         except UnknownPlace as why:
             name = next(name for name, kind in kinds.items() if kind == why.kind)
             raise UnknownPlace(why.kind, f"{probe.id}: {name}: {why}") from None
         except ValueError as error:  # a pid that was not checked before
-            raise params.BadParam(f"{probe.id}: {error}") from None
+            name = next(name for name, kind in kinds.items() if kind == "pid")
+            raise params.BadParam(f"{probe.id}: {name}: {error}") from None
         return found, known, notes
 
     def find(self, given: Mapping[str, str]) -> Found:

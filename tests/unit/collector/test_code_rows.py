@@ -385,6 +385,20 @@ def test_code_that_goes_before_its_process_ends_is_asked_for_no_more() -> None:
     assert traced.shown() == {"main;?": 11}
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_code_that_is_gone_again_before_its_name_could_be_asked_for_has_none(ended: bool) -> None:
+    traced = Traced(departed=True)
+    traced.count(1, 10)
+    traced.check(names=False)
+    del traced.mapped[PLUGIN]
+    traced.count(1, 1)
+    traced.check(names=False)
+    if ended:
+        traced.census.dead.add(10)
+    traced.check()
+    assert traced.shown() == {f"{'[process ended before lookup]' if ended else 'main'};?": 11}
+
+
 def test_what_was_shown_is_never_taken_back() -> None:
     """Not even where it turns out that other code may have run by then."""
     traced = Traced()

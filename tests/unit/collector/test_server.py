@@ -22,6 +22,7 @@ from ebpftop.frames.messages import (
     Failed,
     Load,
     Loading,
+    ParamInfo,
     ProbeInfo,
     Refused,
     Rejected,
@@ -31,8 +32,9 @@ from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import mounts
 
+PID = ParamInfo(name="pid", type="pid")
 PROBE = ProbeInfo(
-    id="cpu/some", title="", summary="", category="cpu", question="", overhead="", params=[], views=[], source=""
+    id="cpu/some", title="", summary="", category="cpu", question="", overhead="", params=[PID], views=[], source=""
 )
 
 
@@ -89,6 +91,20 @@ def test_a_refused_request_is_answered_by_nothing_but_the_refusal(served: Served
     assert next(answers) == Refused(request=1, error="no process 7")
     served.request(Load(request=2, probe="cpu/other", params={"pid": "7"}))
     assert next(answers) == Refused(request=2, error="no probe 'cpu/other' in the catalog")
+
+
+@pytest.mark.parametrize("text", ["web:", "web:abc", "web:0", ":5", "a:b:c", "web:9"])
+def test_a_pid_in_a_container_that_is_none_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(mounts, "hierarchies", dict)
+    with contextlib.closing(Served()) as served:
+        answers = served.answers()
+        served.stream.settimeout(20.0)
+        served.request(Load(request=1, probe="cpu/some", params={"pid": text}))
+        refused = next(answers)
+        assert isinstance(refused, Refused)
+        assert refused.error.startswith("cpu/some: pid: ")
+        served.request(Load(request=2, probe="cpu/other"))  # it goes on
+        assert isinstance(next(answers), Refused)
 
 
 def test_pressure_is_read_of_cgroups_alone_in_which_a_process_is(
