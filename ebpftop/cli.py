@@ -9,6 +9,7 @@ import sys
 from ebpftop.arguments import parser
 from ebpftop.base import streams
 from ebpftop.base.errors import UsageError, UserError
+from ebpftop.base.inert import inert_lines
 
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run(argv: list[str]) -> int:
     """Run one command; returns its exit status."""
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what a caller blocked would neither end us nor our children
         streams.prepare()
         os.umask(os.umask(0) & 0o077)  # it may keep others from what we make, but not us
         status = _obey(argv)
         sys.stdout.flush()  # report write errors here, not when the interpreter exits
         return status
     except UserError as error:
-        print(f"ebpftop: {error}", file=sys.stderr)
+        print(f"ebpftop: {inert_lines(str(error))}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130

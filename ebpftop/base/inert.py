@@ -10,6 +10,11 @@ def inert(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def inert_lines(text: str) -> str:
+    """Text of several lines, each of them inert."""
+    return "\n".join(map(inert, text.split("\n")))
+
+
 def quoted(text: str, limit: int = 60) -> str:
     """User input in quotes, as ASCII, cut after `limit` characters."""
     return ascii(text) if len(text) <= limit else f"{text[:limit]!a}…"

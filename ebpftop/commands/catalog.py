@@ -11,6 +11,7 @@ import msgspec
 
 from ebpftop.base import streams
 from ebpftop.base.errors import Cannot, UserError
+from ebpftop.base.inert import inert
 from ebpftop.base.look import look_of
 from ebpftop.catalog import folders, info
 from ebpftop.catalog.model import Probe
@@ -96,6 +97,6 @@ def new(arguments: argparse.Namespace) -> int:
     except (scaffold.FolderInUse, OSError) as error:
         raise UserError(str(error)) from None
     for path in written:
-        print(path)
-    print(f"next: edit it, then run 'ebpftop check {arguments.folder}'", file=sys.stderr)
+        print(inert(str(path)))
+    print(f"next: edit it, then run 'ebpftop check {inert(str(arguments.folder))}'", file=sys.stderr)
     return 0

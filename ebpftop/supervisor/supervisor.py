@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.base import hangup
-from ebpftop.base.inert import quoted
+from ebpftop.base.inert import inert_lines, quoted
 from ebpftop.catalog import info, params
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, Load
@@ -377,7 +377,7 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(self._status) if self._status is not None else 1
         self._started.terminal.restore(screen_too=self._started.screen and code < 0)
         with contextlib.suppress(OSError):  # there may be no terminal any more
-            sys.stderr.write(os.pread(self._output, _OUTPUT, 0).decode("utf-8", "replace"))
+            sys.stderr.write(inert_lines(os.pread(self._output, _OUTPUT, 0).decode("utf-8", "replace")))
         if code >= 0:
             return code
         name = signal.Signals(-code).name

@@ -79,6 +79,16 @@ def test_what_has_no_probe_is_not_checked(tmp_path: Path, path: str, expected: s
     assert complaint(ebpftop("check", tmp_path / path), 1) == expected.replace("{}", str(tmp_path))
 
 
+def test_a_path_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+    odd = tmp_path / "a\x1b[31mb"
+    made = ebpftop("new", odd)
+    assert made.returncode == 0
+    (odd / "c\x9bd.h").write_bytes(b"\xff")
+    for said in (made.stdout, made.stderr, ebpftop("new", odd).stderr, ebpftop("check", odd).stderr):
+        assert said.replace("\n", "").isprintable()
+        assert "a\\x1b[31mb" in said
+
+
 # ---------------------------------------------------------------- parameters and options
 
 

@@ -93,6 +93,17 @@ def test_a_control_c_while_it_starts_is_not_answered(tmp_path: Path, command: st
         assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
+_BLOCK = (
+    "import os, signal, sys; signal.pthread_sigmask(0, signal.valid_signals()); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+@pytest.mark.bpf
+def test_signals_that_a_caller_blocked_end_it_all_the_same() -> None:
+    done = sh(f'{sys.executable} -c "{_BLOCK}" $E {RUN}')
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # ---------------------------------------------------------------- limits
 
 
