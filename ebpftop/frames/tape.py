@@ -84,7 +84,12 @@ class TapeWriter:
         self._realtime = self._monotonic = 0  # at the tape's start
         self._marks: list[Mark] = []
         self._fd = _create(path, force)
-        self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
+        try:
+            self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
+        except OSError:  # without that it is no tape
+            os.close(self._fd)
+            path.unlink(missing_ok=True)
+            raise
 
     def write(self, frame: AnyFrame, at: int | None = None) -> None:
         """Add a frame with the current time, or another time on the clock. A frame too large to be read back is
