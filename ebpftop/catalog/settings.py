@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from ebpftop.base.home import expanded
 from ebpftop.base.inert import inert
 
 THEMES = ("dark", "light")
@@ -48,9 +49,9 @@ def read_settings(file: Path, owners: Collection[int]) -> Settings:
     for at, text in enumerate(top.texts("folders")):
         folder = Path(text)
         try:
-            folder = folder.expanduser()
+            folder = expanded(folder)
             why = distrust(folder, owners) if folder.is_absolute() else f"expected an absolute path, not {inert(text)}"
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError) as error:
             why = f"{inert(text)}: {getattr(error, 'strerror', None) or error}"
         if why:
             document.problem(("folders", at), why)

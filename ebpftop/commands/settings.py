@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ebpftop.base.answering import path_answers
+from ebpftop.base.home import home
 from ebpftop.catalog.settings import Settings, read_settings
 from ebpftop.kernel import capabilities
 from ebpftop.supervisor import privilege
@@ -65,9 +66,12 @@ def _read() -> Settings:
     who = privilege.invoker()
     if os.geteuid() != 0 and capabilities.may_trace():
         return NONE
-    home = Path(who.home) if who else Path(os.path.expanduser("~"))
+    own = Path(who.home) if who else home()
     named = os.environ.get("XDG_CONFIG_HOME", "")
-    file = (Path(named) if os.path.isabs(named) else home / ".config") / "ebpftop" / "config.toml"
+    folder = Path(named) if os.path.isabs(named) else own / ".config" if own else None
+    if folder is None:
+        return NONE
+    file = folder / "ebpftop" / "config.toml"
     with privilege.rights_of(who):
         if not path_answers(file):
             return Settings(problems=(f"{file}: the file system doesn't answer; the defaults are used",))

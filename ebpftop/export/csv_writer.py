@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -34,6 +35,7 @@ _FORMULA = (
     "\uff20",
 )  # the last four are full-width
 
+_FIRST = ("time", "probe", "view")  # of every row
 _ENDS = re.compile('[,;"]')  # of a cell, depending on the country
 
 
@@ -43,7 +45,7 @@ class Csv(Telling):
     If the rows cover something other than an interval, a line that begins with `#` before the header says what they
     cover. Such a line also reports hosts that stop sending, and their return. Every row begins with time (UTC), probe
     and view. Histograms have one row per bucket: labels, lo, hi, count; stacks have one row per stack: labels, the
-    folded stack, count.
+    folded stack, count. A column of the probe that has one of these names gets the map's name in front: `events_time`.
     """
 
     def __init__(self, out: TextIO, err: TextIO, *, raw: bool = False) -> None:
@@ -59,7 +61,7 @@ class Csv(Telling):
         self._tell_gaps(report)
         for part in report.parts:
             header, rows = _rows(part)
-            self._begin(["time", "probe", "view", *header], _said(report.probe, part) if part.shown else "")
+            self._begin(header, _said(report.probe, part) if part.shown else "")
             for row in rows:
                 self._writer.writerow([time, *map(self._cell, (report.probe, part.view.name, *row))])
         self._out.flush()
@@ -100,14 +102,19 @@ def _one_cell(line: str) -> str:
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
     if isinstance(part, StacksPart):
         stacks = [(*labels, folded(frames), count) for labels, frames, count in part.merged(part.labels())]
-        return [*(column.shown.name for column in part.columns), "stack", "count"], stacks
+        return _header(part, [column.shown.name for column in part.columns], "stack", "count"), stacks
     if not isinstance(part, HistogramPart):
         names = [column.shown.name for column in part.columns]
-        return names, list(zip(*(column.values for column in part.columns), strict=True))
+        return _header(part, names), list(zip(*(column.values for column in part.columns), strict=True))
     rows = [
         (*series.labels.values(), *bounds(slot), count) for series in part.series for slot, count in _buckets(series)
     ]
-    return [*part.labels, "lo", "hi", "count"], rows
+    return _header(part, part.labels, "lo", "hi", "count"), rows
+
+
+def _header(part: Part, names: Iterable[str], *last: str) -> list[str]:
+    own = (*_FIRST, *last)
+    return [*_FIRST, *(f"{part.view.map}_{name}" if name in own else name for name in names), *last]
 
 
 def _buckets(series: Series) -> list[tuple[int, int]]:

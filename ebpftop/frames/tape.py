@@ -84,7 +84,12 @@ class TapeWriter:
         self._realtime = self._monotonic = 0  # at the tape's start
         self._marks: list[Mark] = []
         self._fd = _create(path, force)
-        self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
+        try:
+            self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
+        except OSError:  # without that it is no tape
+            os.close(self._fd)
+            path.unlink(missing_ok=True)
+            raise
 
     def write(self, frame: AnyFrame, at: int | None = None) -> None:
         """Add a frame with the current time, or another time on the clock. A frame too large to be read back is
@@ -246,12 +251,12 @@ def _create(path: Path, force: bool) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         fd = os.open(path, flags | (0 if force else os.O_EXCL), 0o600)
-    except FileExistsError:
-        raise TapeExists(f"{ascii(str(path))[1:-1]} exists; --force overwrites it") from None
     except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise TapeExists(f"{ascii(str(path))[1:-1]} is a symbolic link, which is not followed") from None
+        if error.errno == errno.ELOOP or (error.errno == errno.EEXIST and path.is_symlink()):
+            raise TapeExists(f"{ascii(str(path))[1:-1]} is a symbolic link, which is not followed") from None
+        if error.errno == errno.EEXIST:
+            raise TapeExists(f"{ascii(str(path))[1:-1]} exists; --force overwrites it") from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TapeExists(f"{ascii(str(path))[1:-1]} is not a regular file")

@@ -15,6 +15,7 @@ events that hold all of them, as a filter does.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -174,7 +175,8 @@ def _seconds(scan: _Scanner) -> float:
     unit = scan.take(_UNIT)
     seconds = float(number[0]) * _scale(_TIME, unit[0] if unit else "", number[0]) / 1e9
     if not 0 < seconds <= LONGEST:
-        raise BadTrigger(f"a time may be at most {LONGEST:g} s, not {seconds:g} s")
+        given = quoted(f"{number[0]}{unit[0] if unit else ''}", 20)
+        raise BadTrigger(f"a time must be more than 0 s and at most {LONGEST:g} s, not {given}")
     return seconds
 
 
@@ -248,6 +250,8 @@ def _condition(
         unit = "ns"
     number = f"{trigger.number:g}"
     limit = trigger.number * _scale(_UNITS.get(unit, _PLAIN), trigger.unit, number)
+    if not math.isfinite(limit):
+        raise BadTrigger("the number is too large")
     return Condition(trigger, kind, view, field, unit, limit, quantile)
 
 

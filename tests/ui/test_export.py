@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -11,18 +12,21 @@ from pathlib import Path
 import pytest
 from textual.widgets import OptionList
 
+from ebpftop.export.files import write
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
 from ebpftop.frames.tape import TapeReader
 from ebpftop.model.past.span import ALL, Recent
 from ebpftop.model.scope import Scope
 from ebpftop.model.selection import Selection, choice_of_process
 from ebpftop.model.session import Session
+from ebpftop.ui.actions import saving
 from ebpftop.ui.actions.exporting import choices, exported, of_all
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.choosing import Choosing
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.export import ExportScreen
 from tests.support import hand_tape
+from tests.support.disks import files_of_at_most
 from tests.support.frames import (
     EPOCH,
     SAMPLES,
@@ -315,3 +319,56 @@ async def test_of_a_tape_all_is_read_and_the_same_processes_are_selected(tmp_pat
     (calls,) = (each for each in written.split("\n\n") if each.startswith("# cpu/mixed calls · only make 1002 · "))
     assert [(row["comm"], row["count"]) for row in read(calls.encode())] == [("make", "80001")]
     assert "sh" not in {row.get("comm") for each in written.split("\n\n") for row in read(each.encode())}
+
+
+async def test_an_export_that_does_not_fit_leaves_no_file(
+    stage: Open, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500}))
+        for at in range(len(await offers(on))):
+            await on.press("E", *["down"] * at)
+            with files_of_at_most(20):
+                await on.press("enter")
+                await exporting(on)
+            assert on.told()[-1] == "not exported: File too large"
+            assert not [*folder.iterdir(), *home.iterdir()]
+
+
+def test_a_file_that_does_not_fit_the_folder_goes_home_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(saving, "write", lambda path, data: _full(path) if path.parent == folder else write(path, data))
+    path = saving.save("a b", "all of it")
+    assert path.parent == home
+    assert path.read_text() == "all of it"
+
+
+def _full(path: Path) -> None:
+    raise OSError(28, "No space left on device", path)
+
+
+def test_a_file_gets_a_number_where_its_name_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving.time, "strftime", lambda _: "now")
+    (folder / "a-now-2.txt").symlink_to(folder / "nowhere")
+    assert [saving.save("a", text).name for text in "xyz"] == ["a-now.txt", "a-now-3.txt", "a-now-4.txt"]
+
+
+async def test_without_a_home_a_folder_that_can_not_be_written_is_told(
+    stage: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54321)  # has no entry in passwd
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500}))
+        await on.press("E", "enter")
+        await exporting(on)
+        assert on.told() == ["not exported: No such file or directory"]

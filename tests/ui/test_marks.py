@@ -121,7 +121,7 @@ async def test_a_trigger_is_typed_in_the_probes_form(stage: Open) -> None:
         assert texts(on) == [("cpu/syscount rate count > 100/s: 500/s", "trigger")]
 
 
-async def recording(on: Stage, path: Path, *minutes: str) -> None:
+async def recording(on: Stage, path: Path | str, *minutes: str) -> None:
     await on.press("r")
     screen = on.app.screen
     assert isinstance(screen, RecordForm)
@@ -188,10 +188,12 @@ async def test_r_records_the_minutes_in_memory(stage: Open, tmp_path: Path) -> N
         ("x", "a.tape", "not a number of minutes"),
         ("-1", "a.tape", "not a number of minutes"),
         ("nan", "a.tape", "not a number of minutes"),
-        ("1", "there", "exists already"),
+        ("1", "there", "there exists"),
         ("1", "no/such/a.tape", "No such file or directory"),
-        ("1", "link", "exists already"),
-        ("1", "~nobody-has-it/a.tape", "home directory"),
+        ("1", "link", "link is a symbolic link, which is not followed"),
+        ("1", "~nobody-has-it/a.tape", "no home folder is known for ~nobody-has-it"),
+        ("1", "", "✗ give the file a name"),
+        ("1", "  ", "✗ give the file a name"),
     ],
 )
 async def test_what_can_not_be_recorded_is_said_in_the_form(
@@ -201,7 +203,7 @@ async def test_what_can_not_be_recorded_is_said_in_the_form(
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     async with stage(options=CALLS, size=(160, 40)) as on:
         await on.play(PEOPLE, calls(0, {1: 5}))
-        await recording(on, Path(name) if name.startswith("~") else tmp_path / name, *minutes)
+        await recording(on, name if name[:1] in ("", " ", "~") else tmp_path / name, *minutes)
         screen = on.app.screen
         assert isinstance(screen, RecordForm)
         assert why in str(screen.error.content)

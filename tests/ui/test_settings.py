@@ -13,7 +13,7 @@ from textual.app import App
 from ebpftop.catalog.settings import Settings, read_settings
 from ebpftop.frames.messages import Catalog, Load, PlaybookInfo, StepInfo
 from ebpftop.ui.actions import editor
-from ebpftop.ui.actions.remembering import Remembered, read, write
+from ebpftop.ui.actions.remembering import Remembered, place, read, write
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.app.keymap import actions, checked, listed
 from ebpftop.ui.app.options import Options
@@ -25,6 +25,7 @@ from ebpftop.ui.screens.threads import ThreadsScreen
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.start import FIRST, Start
+from tests.support.disks import files_of_at_most
 from tests.ui.conftest import Open
 from tests.ui.probes import PROBES
 
@@ -156,10 +157,28 @@ async def test_settings_that_can_not_be_made_are_one_line(stage: Open, tmp_path:
         assert on.told() == [f"{tmp_path}/file/config.toml: File exists"]
     async with stage() as on:
         await on.press("comma")
-        assert on.told() == ["settings are not used when tracing with capabilities"]
+        assert on.told() == ["settings are not used without a home folder, nor when tracing with capabilities"]
+
+
+async def test_what_does_not_fit_the_disk_leaves_no_file(stage: Open, tmp_path: Path) -> None:
+    settings, last = tmp_path / "config.toml", tmp_path / "last.json"
+    async with stage(options=Options(settings=Settings(file=settings))) as on:
+        with files_of_at_most(20):
+            await on.press("comma")
+            write(last, Remembered(probes=[("cpu/runqlat", {})]))
+        assert on.told() == [f"{settings}: File too large"]
+    assert not [*tmp_path.iterdir()]
 
 
 # ---------------------------------------------------------------- what is remembered
+
+
+def test_without_a_home_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert place() == Path.home() / ".local/state/ebpftop/last.json"
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54321)  # has no entry in passwd
+    assert place() is None
 
 
 async def test_what_ran_is_offered_the_next_time(stage: Open, tmp_path: Path) -> None:

@@ -159,6 +159,21 @@ async def test_at_takes_a_position_on_a_tape_and_says_so(tape: Path) -> None:
         assert "tape 0:08 / 0:20" in on.see(HeaderLine)
 
 
+@pytest.mark.parametrize("text", ["3:45", "0:22", "-1m", "-999999999h"])
+async def test_a_time_that_is_not_on_the_tape_is_told(tape: Path, text: str) -> None:
+    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        await at_eight_seconds(on)
+        before = source.position
+        await on.press("at", *text, "enter")
+        assert on.told()[-1].startswith("the tape lasts 0:20, from ")
+        assert source.position == before
+        assert not app.feed.when.still
+        await on.press("at", *"0:20", "enter")  # a length is told without fractions
+        assert len(on.told()) == 1
+
+
 async def test_space_plays_a_tape_from_a_span_that_is_yet_to_come_else_from_where_it_was(tape: Path) -> None:
     app = EbpftopApp(source := TapeSource(tape, speed=0.001))
     async with app.run_test(size=(120, 36)) as pilot:

@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.base.answering import path_answers
+from ebpftop.base.home import home
+from ebpftop.export import files
 from ebpftop.frames.messages import Catalog, PlaybookInfo, StepInfo
 
 LAST = "last"  # the playbook's name
@@ -28,9 +30,12 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     first: bool = False
 
 
-def place() -> Path:
+def place() -> Path | None:
+    """The file; None for a user without a home."""
     named = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(named) if os.path.isabs(named) else Path.home() / ".local/state") / "ebpftop" / "last.json"
+    own = home()
+    state = Path(named) if os.path.isabs(named) else own / ".local/state" if own else None
+    return state / "ebpftop" / "last.json" if state else None
 
 
 def read(file: Path) -> Remembered:
@@ -51,13 +56,9 @@ def write(file: Path, what: Remembered) -> None:
     """Write it atomically, so that two dashboards don't mix. A file system that doesn't answer gets nothing."""
     if not path_answers(file):
         return
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, files.FileRefused):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as out:
-            out.write(msgspec.json.encode(what))
-        new.replace(file)
+        files.write(file, msgspec.json.encode(what), force=True)
 
 
 def offering(last: Remembered, catalog: Catalog) -> Catalog:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 import time
+from itertools import count
 from pathlib import Path
+
+from ebpftop.base.home import home
+from ebpftop.export.files import FileRefused, write
 
 
 def save(name: str, content: str | bytes, ending: str = "txt") -> Path:
-    """Write NAME-DATE-TIME.ENDING to the current folder, or to the home folder if the current one isn't writable.
-    Raises `OSError`.
+    """Write NAME-DATE-TIME.ENDING to the current folder, or to the home folder if the current one can't take it. The
+    file is complete, or there is none. Raises `OSError`.
     """
     data = content.encode() if isinstance(content, str) else content
     bare = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "ebpftop"
@@ -18,18 +22,17 @@ def save(name: str, content: str | bytes, ending: str = "txt") -> Path:
     try:
         return _new(Path.cwd(), file, ending, data)
     except OSError:
-        return _new(Path.home(), file, ending, data)
+        if (other := home()) is None:
+            raise
+        return _new(other, file, ending, data)
 
 
 def _new(folder: Path, name: str, ending: str, data: bytes) -> Path:
     """Create a file of this name, with a number appended if it already exists."""
-    path, number = folder / f"{name}.{ending}", 2
+    numbered = (f"{name}-{number}" for number in count(2))
+    path = folder / f"{name}.{ending}"
     while True:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            path, number = folder / f"{name}-{number}.{ending}", number + 1
-        else:
-            with open(descriptor, "wb") as file:
-                file.write(data)
+        with contextlib.suppress(FileRefused):  # something has this name
+            write(path, data)
             return path
+        path = folder / f"{next(numbered)}.{ending}"

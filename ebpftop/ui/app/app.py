@@ -26,6 +26,7 @@ from ebpftop.ui.app.palette import Commands
 from ebpftop.ui.app.preferences import Preferences
 from ebpftop.ui.app.time_keys import TimeKeys
 from ebpftop.ui.app.workbench import Workbench, notice
+from ebpftop.ui.drawing.inert import for_input
 from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless, themes
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import (
@@ -93,6 +94,7 @@ class EbpftopApp(Loads):
             id="settings",
         ),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
+        Binding("ctrl+v", "paste", "paste", show=False, system=True, priority=True),
         Binding(
             "ctrl+p", "command_palette", "palette", show=False, tooltip="Find any action or probe by name", id="palette"
         ),
@@ -199,6 +201,16 @@ class EbpftopApp(Loads):
                 probes=[(run.probe, dict(run.params)) for run in running] or self.last.probes,
             ),
         )
+
+    async def on_event(self, event: events.Event) -> None:
+        """Make pasted text harmless here, so that no input line can be forgotten."""
+        if isinstance(event, events.Paste):
+            event.text = for_input(event.text)
+        await super().on_event(event)
+
+    def action_paste(self) -> None:
+        """Ctrl-V, which otherwise wouldn't pass here."""
+        self.post_message(events.Paste(self.clipboard))
 
     def on_resize(self, event: events.Resize) -> None:
         small = is_too_small(*event.size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebpftop.base.inert import inert
 from ebpftop.catalog.settings import Settings, read_settings
+from ebpftop.export import files
 from ebpftop.ui.drawing.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class Preferences:
         """Open the file in the user's editor, and apply the changes."""
         file, before = self._settings.file, self._settings
         if file is None:
-            self._app.notice("settings are not used when tracing with capabilities", "info")
+            self._app.notice("settings are not used without a home folder, nor when tracing with capabilities", "info")
             return
         from ebpftop.ui.actions import editor
         from ebpftop.ui.app.keymap import listed
@@ -80,9 +82,5 @@ class Preferences:
 def _begin(file: Path, text: str) -> None:
     """Create the file if there is none. Raises `OSError`."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
-    with open(made, "w") as out:
-        out.write(text)
+    with contextlib.suppress(files.FileRefused):  # there is one
+        files.write(file, text.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +14,7 @@ from ebpftop.model.past.span import Span
 from ebpftop.model.selection import Choice
 from ebpftop.ui.app.options import stepped
 from ebpftop.ui.app.paced import PacedApp
-from ebpftop.ui.drawing.spans import clock
+from ebpftop.ui.drawing.spans import clock, position
 from ebpftop.ui.messages import SpanAsked
 from ebpftop.ui.widgets.keyboard import key_of
 
@@ -225,16 +226,22 @@ class TimeKeys(PacedApp):
                 self.push_screen(GoTo(now, now), self._go)
             else:
                 begin = now - tape.position
-                self.push_screen(GoTo(now, begin + max(tape.position, tape.duration), begin), self._go)
+                end = begin + max(tape.position, tape.duration)
+                self.push_screen(GoTo(now, end, begin), partial(self._go, tape=(begin, end)))
 
     def _now(self) -> float:
         """Seconds since 1970, on the clock of the machine that is traced."""
         newest = self.feed.session.newest
         return newest.realtime_ns / 1e9 if newest else time()
 
-    async def _go(self, realtime: float | None) -> None:
-        """Go to a moment, in seconds since 1970."""
-        if realtime is not None and (newest := self.feed.session.newest) is not None:
+    async def _go(self, realtime: float | None, tape: tuple[float, float] | None = None) -> None:
+        """Go to a moment, in seconds since 1970. tape: its beginning and end, likewise."""
+        if realtime is None:
+            return
+        if tape is not None and not tape[0] - 1 <= realtime <= tape[1] + 1:  # its length is told without fractions
+            begin, end = (clock(round(each * 1e9), 0) for each in tape)
+            self.notice(f"the tape lasts {position(tape[1] - tape[0])}, from {begin} to {end}", "warning")
+        elif (newest := self.feed.session.newest) is not None:
             await self.go_to_moment(round(realtime * 1e9) - newest.realtime_ns + newest.monotonic_ns)
 
     async def go_to_moment(self, moment: int) -> None:

@@ -18,3 +18,11 @@ def inert(text: str) -> str:
 def cell(text: str) -> str:
     """The beginning of the text, inert, as much as a cell of a table can show."""
     return inert(text[:CELL])
+
+
+def for_input(text: str) -> str:
+    """The first line of a text for an input line, which draws its value as it is: a space stands for everything
+    unprintable. As a query, whose words are looked for singly, it still finds the text.
+    """
+    line = next(iter(text.splitlines()), "")
+    return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from ebpftop.frames.messages import ViewInfo
     from ebpftop.model.run import Run
 
-_AGO = re.compile(r"-((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?")
+# Nine digits are 30 years in seconds. With hundreds, the numbers would be too large to reckon with.
+_AGO = re.compile(r"-((?P<h>\d{1,9}(\.\d+)?)h)?((?P<m>\d{1,9}(\.\d+)?)m)?((?P<s>\d{1,9}(\.\d+)?)s?)?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
-_POSITION = re.compile(r"(?:(\d+):)?(\d+):(\d{2}(?:\.\d+)?)")
+_POSITION = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}):(\d{2}(?:\.\d+)?)")
 _LONGER = 1.5  # times the span: what is shown is a step that is longer than it
 
 
@@ -64,7 +65,7 @@ def moment(text: str, now: float, latest: float, begin: float | None = None) -> 
     in seconds since 1970. None for anything else.
 
     begin: of a tape. A text that isn't a time of day on the tape is a position (`0:45`, `1:02:03`), if the tape is that
-    long.
+    long. A minute in which the tape begins is its beginning.
     """
     text = "".join(text.split()).lower()
     if (found := _AGO.fullmatch(text)) and len(text) > 1:
@@ -77,6 +78,8 @@ def moment(text: str, now: float, latest: float, begin: float | None = None) -> 
         into = _seconds(text)
         if into is not None and begin + into < latest + 1:  # a tape's length is told without fractions
             return begin + into
+    elif begin is not None and time is not None:
+        return max(begin, time)
     return time
 
 

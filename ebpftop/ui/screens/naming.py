@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from ebpftop.base.home import expanded
 from ebpftop.frames.marks import LONGEST
 from ebpftop.frames.tape import TapeExists
 from ebpftop.stats import formatting
@@ -113,12 +114,16 @@ class RecordForm(Dialog[None]):
         if not 0 <= seconds <= 86_400:
             self._refuse("not a number of minutes", self.minutes)
             return
+        name = self.file.value.strip()
+        if not name:
+            self._refuse("give the file a name", self.file)
+            return
         try:
-            self._keeping.record(Path(self.file.value).expanduser(), seconds)
-        except TapeExists:
-            self._refuse(f"{self.file.value} exists already", self.file)
-        except (OSError, RuntimeError) as error:  # the second: nobody has a home of that name
-            self._refuse(getattr(error, "strerror", None) or str(error), self.file)
+            self._keeping.record(expanded(Path(name)), seconds)
+        except TapeExists as error:
+            self._refuse(str(error).removesuffix("; --force overwrites it"), self.file)
+        except OSError as error:
+            self._refuse(error.strerror or str(error), self.file)
         else:
             self.dismiss()
 

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from ebpftop.frames.messages import ParamInfo, ProbeInfo
 from ebpftop.model.trigger import BadTrigger, Trigger, bind, parse
-from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.inert import for_input, inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.messages import LoadAsked
 from ebpftop.ui.screens.leaving import Dialog
@@ -128,7 +128,7 @@ def _input(param: ParamInfo, value: str) -> Input:
     if param.type == "pid":
         unset += "; PID, or CONTAINER:PID as seen inside the container"
     suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
-    return Input(value, placeholder=unset, suggester=suggester, select_on_focus=False)
+    return Input(for_input(value), placeholder=unset, suggester=suggester, select_on_focus=False)
 
 
 def _error() -> Static:

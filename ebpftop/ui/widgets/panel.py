@@ -17,7 +17,7 @@ from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.chosen import lacking
 from ebpftop.model.dimensions import Source
 from ebpftop.model.selection import EVERYTHING, Choice, Selection
-from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.inert import for_input, inert
 from ebpftop.ui.messages import Changed
 from ebpftop.ui.widgets.cached import Column
 from ebpftop.ui.widgets.rim import Rim
@@ -105,7 +105,8 @@ class GridFrame(Framed):
         self.screen.set_focus(self.filter)  # now, so that it gets the keys typed next
 
     def fill_filter(self, text: str) -> None:
-        """Filter by a text."""
+        """Filter by a text from the machine or a tape."""
+        text = for_input(text)
         self.filter.value = text
         self.filter.add_class("-open")
         self.search(text)

@@ -287,6 +287,25 @@ async def test_csv_of_one_view_is_one_table() -> None:
     ]
 
 
+async def test_no_two_columns_of_a_csv_have_the_same_name() -> None:
+    what = [ColumnInfo(field=name, title=name, decode="string") for name in ("time", "view", "lo")]
+    opened = ViewInfo(name="opened", map="opened", show="table", title="Opened", columns=what)
+    slow = ViewInfo(name="slow", map="slow", show="histogram", title="Slow", by=["view", "lo"], columns=what[1:])
+    rows = {
+        "opened": columns(time=["a"], view=["b"], lo=["c"]),
+        "slow": columns(view=["d"], lo=["e"], slot=[1], count=[1]),
+    }
+    result = await ran([loaded(1, "cpu/some", opened, slow), snapshot(1, 0, rows)], format="csv")
+    time = "2023-11-14T22:13:20.000+00:00"
+    assert list(csv.reader(io.StringIO(result.out))) == [
+        ["time", "probe", "view", "opened_time", "opened_view", "lo"],
+        [time, "cpu/some", "opened", "a", "b", "c"],
+        [],
+        ["time", "probe", "view", "slow_view", "slow_lo", "lo", "hi", "count"],
+        [time, "cpu/some", "slow", "d", "e", "1", "2", "1"],
+    ]
+
+
 async def test_csv_of_several_views_repeats_the_headers() -> None:
     names = ViewInfo(
         name="names",

@@ -14,6 +14,7 @@ from ebpftop.frames import tape, tape_format
 from ebpftop.frames.messages import AnyFrame, Catalog, Column, Events, Hello, Notice, Processes, Snapshot
 from ebpftop.frames.tape import TapeExists, TapeReader, TapeWriter
 from ebpftop.frames.tape_format import MAGIC, BadTape
+from tests.support.disks import files_of_at_most
 from tests.support.frames import (
     CALLS,
     SECOND,
@@ -340,6 +341,15 @@ def test_memory_that_is_not_there_is_a_line(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(tape, "written", lambda: decode)
     assert read(path) == (FRAMES[:-1], f"{path} needs more memory than available after 4.0 s")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_tape_that_can_not_be_begun_is_not_there(tmp_path: Path, force: bool) -> None:
+    before = os.listdir("/proc/self/fd")
+    with files_of_at_most(3), pytest.raises(OSError, match="File too large"):
+        TapeWriter(tmp_path / "a.tape", force=force)
+    assert not [*tmp_path.iterdir()]
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

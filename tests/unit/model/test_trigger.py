@@ -88,7 +88,12 @@ def test_the_parts_of_a_trigger() -> None:
         ("runqlat p99 > twenty", "after 'runqlat p99 >': expected a number, not 'twenty'"),
         ("runqlat p99 > 20ms for", "after 'runqlat p99 > 20ms for': expected a time such as 3s, which is missing"),
         ("runqlat p99 > 20ms for 3", "3 needs a unit: ns, µs, ms, s, min, h"),
-        ("runqlat p99 > 20ms for 2h", "a time may be at most 3600 s, not 7200 s"),
+        ("runqlat p99 > 20ms for 2h", "a time must be more than 0 s and at most 3600 s, not '2h'"),
+        ("runqlat p99 > 20ms for 0s", "a time must be more than 0 s and at most 3600 s, not '0s'"),
+        (
+            f"runqlat p99 > 20ms for {'9' * 400}s",
+            f"a time must be more than 0 s and at most 3600 s, not '{'9' * 20}'…",
+        ),
         (
             "runqlat p99 > 20ms during 3s",
             "after 'runqlat p99 > 20ms': expected 'for' and a time, or the end, not 'during'",
@@ -116,6 +121,7 @@ def test_what_can_not_be_read(text: str, why: str) -> None:
             [LATENCY],
             "20MiB: unknown unit 'MiB'; known here: ns, µs, ms, s, min, h",
         ),
+        (f"runqlat p99 > {'9' * 308}s", [LATENCY], "the number is too large"),
         ("runqlat p99 > 20ms/s", [LATENCY], "p99 is not a rate: give the limit without /s"),
         (
             "syscount p99 > 20ms",
