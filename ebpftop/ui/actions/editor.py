@@ -58,12 +58,19 @@ async def edit(app: App[None], file: str, line: int | None) -> str:
     argv = command(os.environ, file, line)
     if argv is None:
         return "no editor found: set EDITOR to one that is installed"
+    trouble = ""
     try:
         with app.batch_update(), app.suspend():
-            status = await run(argv)
-    except (OSError, SuspendNotSupported) as error:
+            try:
+                if status := await run(argv):
+                    trouble = f"{argv[0]} exited with status {status}"
+            except FileNotFoundError:  # it was found, so the kernel misses what the file names
+                trouble = f"{argv[0]} can't be run: the interpreter that it names doesn't exist"
+            except OSError as error:  # Textual resumes only after a block that raises nothing
+                trouble = f"{argv[0]} can't be run: {error.strerror}"
+    except SuspendNotSupported as error:
         return f"{argv[0]}: {error}"
-    return f"{argv[0]} exited with status {status}" if status else ""
+    return trouble
 
 
 async def run(argv: list[str], terminal: int = 0) -> int:
