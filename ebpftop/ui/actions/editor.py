@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from textual.app import App, SuspendNotSupported
 
@@ -27,6 +27,7 @@ ANSWERED = (  # signals reset to their defaults for the editor
     signal.SIGPIPE,
 )
 FALLBACKS = ("vi", "nano")
+GROUP = "editor"  # of workers
 
 
 def command(environment: Mapping[str, str], file: str, line: int | None = None) -> list[str] | None:
@@ -71,6 +72,12 @@ async def edit(app: App[None], file: str, line: int | None) -> str:
     except SuspendNotSupported as error:
         return f"{argv[0]}: {error}"
     return trouble
+
+
+def use(app: App[None], work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Do work that opens the editor, unless one is open or being opened."""
+    if not any(worker.group == GROUP and not worker.is_finished for worker in app.workers):
+        app.run_worker(work(), group=GROUP)
 
 
 async def run(argv: list[str], terminal: int = 0) -> int:
