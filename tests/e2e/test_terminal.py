@@ -282,6 +282,19 @@ def test_a_terminal_that_draws_no_screens_is_refused(term: Terminal) -> None:
     assert term.untouched()
 
 
+@pytest.mark.parametrize(("text", "why"), [("#!/nowhere\n", "interpreter"), ("true\n", "Exec format")])
+def test_an_editor_that_can_not_be_run_is_told(term: Terminal, tmp_path: Path, text: str, why: str) -> None:
+    editor = tmp_path / "edit"
+    editor.write_text(text)
+    editor.chmod(0o755)
+    line(term, framed(f"XDG_CONFIG_HOME={tmp_path} EDITOR={editor} VISUAL= {PROGRAM} demo"))
+    term.wait_for("Catalog", "q quit")
+    term.keys(",")
+    term.wait_for("can't be run", why)
+    term.keys("q")
+    term.wait_for("ended: 0, terminal: same")
+
+
 def test_two_dashboards_at_once(term: Terminal) -> None:
     with shell() as other:
         dashboard(term)

@@ -39,10 +39,14 @@ class Reading:
         self.waits.append(seconds)
         return readable(descriptors, seconds)
 
+    def message(self, sent: bytes) -> Message:
+        """Send this to the program; the first message it makes."""
+        os.write(self.keyboard, sent)
+        return self._got.get(timeout=60)
+
     def key(self, text: str) -> str:
         """Type this; the name of the key it is."""
-        os.write(self.keyboard, text.encode())
-        message = self._got.get(timeout=60)
+        message = self.message(text.encode())
         assert isinstance(message, events.Key)
         return message.key
 
@@ -71,3 +75,33 @@ def test_it_wakes_up_once_to_tell_escape_from_the_beginning_of_a_sequence(readin
     assert reading.key("\x1b") == "escape"
     assert reading.key("b") == "b"
     assert set(reading.waits) == {None, ESCAPE_DELAY}
+
+
+@pytest.mark.parametrize("sent", [b"\xe9", b"\xff", b"\xe6\x97"])
+def test_a_byte_that_is_not_utf8_is_one_key_that_means_nothing(reading: Reading, sent: bytes) -> None:
+    message = reading.message(sent + b"a")
+    assert isinstance(message, events.Key)
+    assert message.character == "\N{REPLACEMENT CHARACTER}"
+    assert reading.key("b") == "a"
+
+
+def test_a_paste_that_is_not_utf8_is_pasted(reading: Reading) -> None:
+    message = reading.message(b"\x1b[200~caf\xe9\x1b[201~")
+    assert isinstance(message, events.Paste)
+    assert message.text == "caf\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize(
+    "sent", ["\x1b[M \xf00", "\x1b[9999999999;1u", "\x1b[1114112~", "\x1b[97:65;1u", "\x1b[97;1:3u"]
+)
+def test_a_sequence_that_is_no_key_costs_no_other(reading: Reading, sent: str) -> None:
+    message = reading.message(sent.encode("latin1") + b"ab")
+    assert isinstance(message, events.Key)
+    assert [message.key, reading.key("\x1b[A"), reading.key("c")] == ["a", "b", "up"]
+
+
+def test_a_size_without_pixels_leaves_the_mouse_usable(reading: Reading) -> None:
+    assert isinstance(reading.message(b"\x1b[48;36;120;0;0t"), events.Resize)
+    message = reading.message(b"\x1b[<35;10;10M\x1b[<35;11;10M")
+    assert isinstance(message, events.MouseMove)
+    assert message.x == 10

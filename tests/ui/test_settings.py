@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import stat
@@ -148,6 +149,26 @@ async def test_the_settings_are_edited_and_what_changed_is_applied(
         assert len(opened) == 2
         await on.press("D")
         assert isinstance(on.app.screen, ThreadsScreen)
+
+
+async def test_one_editor_is_open_at_a_time(stage: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, closed = 0, asyncio.Event()
+
+    async def edited(_app: App[None], _file: str, _line: int | None) -> str:
+        nonlocal opened
+        opened += 1
+        await closed.wait()
+        return ""
+
+    monkeypatch.setattr(editor, "edit", edited)
+    async with stage(options=Options(settings=Settings(file=tmp_path / "config.toml"))) as on:
+        await on.press("comma", "comma")
+        await on.press("comma")
+        assert opened == 1
+        closed.set()
+        await on.settle()
+        await on.press("comma")
+        assert opened == 2
 
 
 async def test_settings_that_can_not_be_made_are_one_line(stage: Open, tmp_path: Path) -> None:

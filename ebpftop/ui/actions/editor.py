@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from textual.app import App, SuspendNotSupported
 
@@ -27,6 +27,7 @@ ANSWERED = (  # signals reset to their defaults for the editor
     signal.SIGPIPE,
 )
 FALLBACKS = ("vi", "nano")
+GROUP = "editor"  # of workers
 
 
 def command(environment: Mapping[str, str], file: str, line: int | None = None) -> list[str] | None:
@@ -58,12 +59,25 @@ async def edit(app: App[None], file: str, line: int | None) -> str:
     argv = command(os.environ, file, line)
     if argv is None:
         return "no editor found: set EDITOR to one that is installed"
+    trouble = ""
     try:
         with app.batch_update(), app.suspend():
-            status = await run(argv)
-    except (OSError, SuspendNotSupported) as error:
+            try:
+                if status := await run(argv):
+                    trouble = f"{argv[0]} exited with status {status}"
+            except FileNotFoundError:  # it was found, so the kernel misses what the file names
+                trouble = f"{argv[0]} can't be run: the interpreter that it names doesn't exist"
+            except OSError as error:  # Textual resumes only after a block that raises nothing
+                trouble = f"{argv[0]} can't be run: {error.strerror}"
+    except SuspendNotSupported as error:
         return f"{argv[0]}: {error}"
-    return f"{argv[0]} exited with status {status}" if status else ""
+    return trouble
+
+
+def use(app: App[None], work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Do work that opens the editor, unless one is open or being opened."""
+    if not any(worker.group == GROUP and not worker.is_finished for worker in app.workers):
+        app.run_worker(work(), group=GROUP)
 
 
 async def run(argv: list[str], terminal: int = 0) -> int:

@@ -372,7 +372,9 @@ class EbpftopApp(Loads):
         self.run_worker(to_tmux(text), group="clipboard")
 
     def action_settings(self) -> None:
-        self.run_worker(self.preferences.edit(), group="editor")
+        from ebpftop.ui.actions import editor
+
+        editor.use(self, self.preferences.edit)
 
     def action_turn_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
 
 from textual import events
@@ -125,8 +125,8 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """As Textual does, but without reading the clock ten times a second while no key is pressed."""
-        parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")().decode
+        parser = _Parser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
         patience: float | None = None  # seconds until it is clear what the beginning of a sequence means
         while not self.exit_event.is_set():
             ready = readable([self.fileno, self._no_more_input.fileno()], patience)
@@ -178,6 +178,23 @@ class TerminalDriver(LinuxDriver):
             with self._change():
                 self.resume_application_mode()
             self._continued = time.monotonic()
+
+
+class _Parser(XTermParser):
+    """Skips a sequence at which Textual's parser raises."""
+
+    def feed(self, data: str) -> Iterator[Message]:
+        for character in data:
+            yield from self._skipping(super().feed(character))
+
+    def tick(self) -> Iterator[Message]:
+        yield from self._skipping(super().tick())
+
+    def _skipping(self, parsed: Iterable[Message]) -> Iterator[Message]:
+        try:
+            yield from parsed
+        except Exception:
+            XTermParser.__init__(self)
 
 
 class _Flag:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -110,7 +111,9 @@ class Workbench:
             catalog = self._feed.session.catalog
             self._app.push_screen(CopyScreen(probe, *advice(probe, catalog.probes if catalog else [])))
         else:
-            self._app.run_worker(self._edit(probe.file, line), group="editor")
+            from ebpftop.ui.actions import editor
+
+            editor.use(self._app, partial(self._edit, probe.file, line))
 
     async def _edit(self, file: str, line: int | None) -> None:
         from ebpftop.ui.actions import editor
