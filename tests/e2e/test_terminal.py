@@ -295,6 +295,22 @@ def test_an_editor_that_can_not_be_run_is_told(term: Terminal, tmp_path: Path, t
     term.wait_for("ended: 0, terminal: same")
 
 
+def test_sigterm_ends_a_demo_though_its_editor_ignores_signals(term: Terminal, tmp_path: Path) -> None:
+    editor = tmp_path / "edit"
+    editor.write_text("#!/bin/sh\ntrap '' HUP INT TERM\necho an editor\nexec sleep 120\n")
+    editor.chmod(0o755)
+    line(term, framed(f"XDG_CONFIG_HOME={tmp_path} EDITOR={editor} VISUAL= {PROGRAM} demo"))
+    term.wait_for("Catalog", "q quit")
+    term.keys(",")
+    term.wait_for("an editor")
+    demo, editing = psutil.Process(term.pid()).children(recursive=True)
+    demo.terminate()
+    try:
+        term.wait_for("ended: 143, terminal: same")
+    finally:
+        editing.kill()
+
+
 def test_two_dashboards_at_once(term: Terminal) -> None:
     with shell() as other:
         dashboard(term)

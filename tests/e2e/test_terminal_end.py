@@ -192,6 +192,18 @@ def test_a_dashboard_without_its_supervisor_ends_though_it_hangs(tmp_path: Path)
         assert termios.tcgetattr(term.terminal) == term.settings
 
 
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM])
+def test_other_signals_end_a_demo_in_order(number: signal.Signals) -> None:
+    with bare_pty([*COMMAND, "demo"]) as term:
+        term.wait_for("Catalog")
+        term.process.send_signal(number)
+        term.wait_until(lambda: term.process.poll() is not None, "it has ended")
+        term.read()
+        assert term.process.returncode == 128 + number
+        assert term.shown.rindex(b"\x1b[?1049l") > term.shown.rindex(b"\x1b[?1049h")
+        assert termios.tcgetattr(term.terminal) == term.settings
+
+
 def test_a_stop_of_the_dashboard_alone_does_not_stop_the_supervisor() -> None:
     with bare_pty(COMMAND) as term:
         family = dashboard(term)

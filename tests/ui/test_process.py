@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from textual.events import Resize
+from textual.geometry import Size
 from textual.widgets import Input
 
 from ebpftop.frames.messages import (
@@ -24,11 +26,13 @@ from ebpftop.frames.messages import (
     ThreadFacts,
 )
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.messages import ProcessAsked
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.process import ENDED, ON_TAPE, PAUSED, ProcessScreen
 from ebpftop.ui.screens.row import RowScreen
+from ebpftop.ui.screens.small import TooSmall
 from ebpftop.ui.screens.standout import StandoutScreen
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.process_head import CHART, ProcessHead
@@ -119,6 +123,30 @@ def reads(on: Stage) -> list[ReadProcess]:
 async def begin(on: Stage) -> None:
     await on.play(PEOPLE, *STARTED)
     await on.play(*NUMBERS)
+
+
+async def test_keys_faster_than_the_page_open_one_and_a_small_terminal_covers_it(stage: Open) -> None:
+    async with stage(options=BOTH) as on:
+        await begin(on)
+        for _ in range(3):
+            on.app.post_message(ProcessAsked(BACKUP))
+        on.app.on_resize(Resize(Size(20, 5), Size(20, 5)))
+        await on.settle()
+        assert [type(screen) for screen in on.app.screen_stack[2:]] == [ProcessScreen, TooSmall]
+        await on.press("question_mark", "A")
+        on.app.on_resize(Resize(Size(120, 36), Size(120, 36)))
+        await on.settle()
+        assert page(on)
+        await on.press("escape")
+        assert isinstance(on.app.screen, Dashboard)
+
+
+async def test_a_page_that_is_asked_for_while_it_ends_is_not_missed(stage: Open) -> None:
+    async with stage(options=BOTH) as on:
+        await begin(on)
+        on.app.exit()
+        on.app.on_process_asked(ProcessAsked(BACKUP))
+    assert on.app.failure is None
 
 
 async def open_page(on: Stage) -> None:

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 
 from textual.app import App, SuspendNotSupported
@@ -95,7 +96,7 @@ async def run(argv: list[str], terminal: int = 0) -> int:
         while status is None or os.WIFSTOPPED(status):  # no shell here could resume a stopped program
             _give(terminal, pid)
             os.killpg(pid, signal.SIGCONT)
-            _, status = await asyncio.to_thread(os.waitpid, pid, os.WUNTRACED)
+            status = await _change(pid)
     finally:
         if pid and (status is None or os.WIFSTOPPED(status)):
             with contextlib.suppress(ProcessLookupError):
@@ -103,6 +104,28 @@ async def run(argv: list[str], terminal: int = 0) -> int:
         _give(terminal, ours)
         signal.signal(signal.SIGTTOU, before)
     return os.waitstatus_to_exitcode(status)
+
+
+async def _change(pid: int) -> int:
+    """The status of a child once it stops or ends. A daemon thread waits, because the command must be able to end while
+    the child ignores SIGHUP.
+    """
+    running = asyncio.get_running_loop()
+    changed: asyncio.Future[int] = running.create_future()
+
+    def tell(status: int) -> None:
+        if not changed.done():
+            changed.set_result(status)
+
+    def wait() -> None:
+        status = 0
+        with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored: it has ended, but nobody knows how
+            _, status = os.waitpid(pid, os.WUNTRACED)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            running.call_soon_threadsafe(tell, status)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return await changed
 
 
 def _give(terminal: int, group: int) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.dom import NoScreen
 from textual.widget import MountError
 from textual.worker import WorkerFailed
 
@@ -141,9 +143,9 @@ class EbpftopApp(Loads):
         self.theme = LIGHT.name if self.last.theme == "light" else DARK.name
 
     def _handle_exception(self, error: Exception) -> None:
-        """Ignore a drawing's failure to mount widgets after the end has begun: nothing can be mounted then."""
+        """Ignore a failure to mount widgets, or to find them, after the end has begun: nothing is mounted then."""
         cause = error.error if isinstance(error, WorkerFailed) else error
-        if not (self._exit and isinstance(cause, MountError)):
+        if not (self._exit and isinstance(cause, MountError | NoMatches | NoScreen)):
             super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
@@ -214,10 +216,24 @@ class EbpftopApp(Loads):
 
     def on_resize(self, event: events.Resize) -> None:
         small = is_too_small(*event.size)
-        if small and not isinstance(self.screen, TooSmall):
+        if small and not self._is_covered:
             self.push_screen(TooSmall())
-        elif not small and isinstance(self.screen, TooSmall):
+        elif not small and self._is_covered:
             self.pop_screen()
+
+    @property
+    def _is_covered(self) -> bool:
+        return isinstance(self.screen_stack[-1], TooSmall) if self.screen_stack else False
+
+    def push_screen(self, *args: Any, **named: Any) -> Any:
+        """Leave the screen in front that tells of a small terminal: it goes when there is room again."""
+        covered = self._is_covered
+        if covered:
+            self.pop_screen()
+        pushed = super().push_screen(*args, **named)
+        if covered:
+            super().push_screen(TooSmall())
+        return pushed
 
     # ------------------------------------------------------------ messages from the feed
 
@@ -281,6 +297,8 @@ class EbpftopApp(Loads):
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if self._is_covered and action not in ("quit", "help_quit", "suspend_process"):
+            return False  # nobody could see what it does
         match action:
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
@@ -315,7 +333,7 @@ class EbpftopApp(Loads):
 
         if not self.feed.source.live:
             self.notice("a tape holds only the programs of its own probes", "info")
-        elif not isinstance(self.screen, TooSmall):
+        else:
             self.push_screen(OthersScreen(self.feed))
 
     def action_threads(self) -> None:
@@ -323,7 +341,7 @@ class EbpftopApp(Loads):
 
         if not self.feed.source.live and self.feed.session.threads is None:
             self.notice("no threads on the tape up to here: it has them only where somebody viewed them", "info")
-        elif not isinstance(self.screen, TooSmall):
+        else:
             self.push_screen(ThreadsScreen(self.feed))
 
     def action_hosts(self) -> None:
@@ -331,7 +349,7 @@ class EbpftopApp(Loads):
 
         if not self.feed.session.machines.states:
             self.notice("this dashboard watches one machine: 'ebpftop --host NAME' watches others", "info")
-        elif not isinstance(self.screen, TooSmall):
+        else:
             self.push_screen(HostsScreen(self.feed), self.host_wished)
 
     def action_nothing(self, what: str) -> None:

@@ -14,7 +14,11 @@ from ebpftop.ui.screens.process import ProcessScreen, Turn
 
 
 def open_page(app: App[None], feed: Feed, dashboard: Dashboard, wanted: int | Process) -> None:
-    """Open the page of a process, which may be known by its identity; show a notice if nothing is known of it."""
+    """Open the page of a process, which may be known by its identity; show a notice if nothing is known of it. Does
+    nothing if a page is open: keys may have come faster than the first one opened it.
+    """
+    if any(isinstance(screen, ProcessScreen) for screen in app.screen_stack):
+        return
     process = feed.session.processes.get(wanted) if isinstance(wanted, int) else wanted
     if process is None:
         app.notify("the process ended before it could be identified", markup=False)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0  # seconds in which it should have ended
 SETTLED = 2.0  # seconds after which the first screen has been painted
+FATAL = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)  # they would leave the terminal as it is
 _YOUNG = 5000  # new objects after which Python looks for garbage, not 700: a full collection makes a key wait
 
 
@@ -87,7 +88,7 @@ def run_dashboard(
             watchdog.daemon = True
             watchdog.start()
 
-        for number in ending_signals():
+        for number in (*ending_signals(), *FATAL):
             signal.signal(number, leave)
         running.call_later(SETTLED, collect_from_now_on)
         mailbox = Mailbox(app.marking.from_outside)
