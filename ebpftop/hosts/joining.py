@@ -44,6 +44,14 @@ def with_column(rows: Rows, field: str, host: str) -> Rows:
     return {**rows, field: Labels(np.zeros(count_of(rows), CODES), [host])}
 
 
+def without_rows(rows: Rows) -> Rows:
+    """The same columns, empty. Columns with more labels than rows are refused, so these have none."""
+    return {
+        name: Labels(values.codes[:0], []) if isinstance(values, Labels) else values[:0]
+        for name, values in rows.items()
+    }
+
+
 def joined(parts: Sequence[Rows]) -> Columns:
     """All rows, in the order of the parts. Raises `BadFrame` if they have different columns."""
     parts = [part for part in parts if count_of(part)] or parts[:1]

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import structs
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.columns import Labels, take, unpack
+from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
     FIRST,
     AnyFrame,
@@ -31,10 +31,9 @@ from ebpftop.frames.messages import (
     Snapshot,
     Without,
 )
-from ebpftop.hosts.joining import Rows, count_of, host_field, joined, summed, with_column, with_host
+from ebpftop.hosts.joining import Rows, count_of, host_field, joined, summed, with_column, with_host, without_rows
 from ebpftop.model.run import check
 
-_NO_ROW = np.zeros(0, np.int64)
 _NO_LOSSES = Losses()
 _NO_TIME = 1_000_000  # ns from one snapshot of ours to the next where no host has sent anything new
 _MOST = 1 << 50  # of all counts of a map of one host: sums of many hosts stay numbers that a session computes with
@@ -120,9 +119,7 @@ class Spread:
                     )
                     return
                 part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
-                self._none |= {
-                    name: {each: take(rows[each], _NO_ROW) for each in rows} for name, rows in part.maps.items()
-                }
+                self._none |= {name: without_rows(rows) for name, rows in part.maps.items()}
                 part.losses, part.at, part.fresh = frame.losses, frame.monotonic_ns, True
             case Events() if part.state == "running" and frame.map in self._maps:
                 part.losses = frame.losses

@@ -190,6 +190,26 @@ async def test_a_host_that_comes_back_counts_on(read: Read) -> None:
         assert ledger.skew == 0
 
 
+@pytest.mark.parametrize("count", [1, 2])
+async def test_all_hosts_may_go_and_come_back(read: Read, count: int) -> None:
+    """Their labels go with their rows."""
+    hosts = {f"web-{number}": FarHost(CATALOG) for number in range(count)}
+    many = columns(tgid=np.ones(99, "<u4"), nr=[f"call {n}" for n in range(99)], count=[5] * 99, last_ns=[0] * 99)
+    async with read(hosts) as reader:
+        run = await reader.load("cpu/syscount")
+        await reader.until(lambda: all(host.run == 41 for host in hosts.values()))
+        for host in hosts.values():
+            host.play(named(1, "nginx"), snapshot(41, 1, {"calls": many}))
+        await reader.until(lambda: len(table(run, run.views[0], START)) == 99 * count)
+        for host in hosts.values():
+            host.cut()
+        await reader.until(lambda: all(host.run == 42 for host in hosts.values()))
+        for host in hosts.values():
+            host.play(named(2, "redis"), snapshot(42, 1, {"calls": many}))
+        await reader.until(lambda: len(table(run, run.views[0], START)) == 2 * 99 * count)
+        assert run.state == "running"
+
+
 async def test_what_runs_is_loaded_on_a_host_that_comes_late(read: Read) -> None:
     one, two = FarHost(CATALOG), FarHost(CATALOG)
     async with read({"web-1": one, "web-2": two}) as reader:
