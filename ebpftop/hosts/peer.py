@@ -33,6 +33,7 @@ from ebpftop.frames.messages import (
 from ebpftop.frames.renumbering import Renumbered, Shift
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.hosts.clocks import ASKED, Clocks
+from ebpftop.hosts.notices import Notices, shortened
 from ebpftop.hosts.pages import Pages, Pool
 
 BEAT = 2.0  # seconds from one sign of life of ours to the next
@@ -82,6 +83,7 @@ class Peer:
         self.catalog: Catalog | None = None
         self.load: Host | None = None
         self.clocks, self.shift = Clocks(), Shift()
+        self.notices = Notices(name)
         self._source, self._pools, self._hub = source, pools, hub
         self._problem = problem
         self._heard = time.monotonic_ns()
@@ -177,7 +179,7 @@ class Peer:
 
     def _cut_off(self, problem: str) -> None:
         was_ready, first = self.is_ready, not self._problem
-        self.is_ready, self.hello, self._problem = False, None, problem
+        self.is_ready, self.hello, self._problem = False, None, shortened(problem)
         self._held, self._runs, self._renumbered = [], {}, None
         self._hub.gone(self)
         if was_ready or first:
@@ -188,7 +190,7 @@ class Peer:
             case Hello():
                 self._begin(frame)
             case Notice():
-                self._hub.told(self, frame.text, frame.level)
+                self._hub.take(self, frame)
             case _ if self.hello is None:
                 raise BadFrame("a frame came before Hello")
             case Pong():

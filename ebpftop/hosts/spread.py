@@ -32,6 +32,7 @@ from ebpftop.frames.messages import (
     Without,
 )
 from ebpftop.hosts.joining import Rows, count_of, host_field, joined, summed, with_column, with_host, without_rows
+from ebpftop.hosts.notices import shortened
 from ebpftop.model.run import check
 
 _NO_LOSSES = Losses()
@@ -104,7 +105,7 @@ class Spread:
             case Loaded():
                 yield from self._load(host, part, frame)
             case Rejected() | Refused():
-                part.state, part.why = "failed", frame.error
+                part.state, part.why = "failed", shortened(frame.error)
                 yield from self._fail(host, frame)
             case Snapshot() if part.state in ("running", "ended") and self.loaded is not None:
                 opened = {name: unpack(columns) for name, columns in frame.maps.items()}
@@ -133,7 +134,7 @@ class Spread:
             case Detaching() if self.detaching or not self.several:
                 yield structs.replace(frame, run=self.number)
             case Detached():
-                part.state, part.why = "ended", frame.reason
+                part.state, part.why = "ended", shortened(frame.reason)
                 yield from self._end(host, frame.reason)
 
     def _check(self, name: str, rows: Rows) -> None:

@@ -11,7 +11,7 @@ from ebpftop.frames.messages import AnyFrame, Column, Detach, Detached, Notice, 
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.tape_format import FRAME_LIMIT, PLAIN_LIMIT
 from tests.support.far_host import FarHost
-from tests.support.frames import CALLS, catalog, columns, hello, loaded, probe, snapshot
+from tests.support.frames import CALLS, LATENCY, catalog, columns, hello, loaded, probe, snapshot
 from tests.unit.hosts.conftest import Read
 from tests.unit.hosts.test_merged import CATALOG, calls, named, rows
 
@@ -86,9 +86,28 @@ async def test_a_host_can_not_end_a_run_of_the_others(read: Read) -> None:
 async def test_frames_without_end_wait_until_they_are_read(read: Read) -> None:
     bad = FarHost(CATALOG)
     async with read({"web-1": bad, "web-2": FarHost(CATALOG)}) as reader:
-        bad.play(*[Notice(level="info", text=str(number)) for number in range(5000)])
-        await reader.until(lambda: "web-1: 4999" in reader.notices)
+        bad.play(*[named(number, f"p{number}") for number in range(5000)])
+        await reader.until(lambda: "p4999" in reader.people())
         assert reader.waiting <= 100
+
+
+@pytest.mark.parametrize("what", ["notices", "answers"])
+async def test_a_host_says_only_so_much(read: Read, what: str) -> None:
+    good, bad = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": good, "web-2": bad}) as reader:
+        await reader.load("cpu/syscount")
+        await reader.until(lambda: good.run == bad.run == 41)
+        if what == "notices":
+            bad.play(*[Notice(level="error", text="x" * 10_000)] * 5000)
+        else:
+            bad.play(*[loaded(41, "cpu/syscount", LATENCY, request=1)] * 5000)
+        bad.play(named(7, "last"))
+        good.play(Notice(level="info", text="hello"))
+        await reader.until(lambda: "last" in reader.people() and "web-1: hello" in reader.notices)
+        theirs = [text for text in reader.notices if text.startswith("web-2: ")]
+        assert len(theirs) <= 25
+        assert any("it says more, which is left out" in text for text in theirs)
+        assert max(map(len, theirs)) <= 1001
 
 
 def test_a_frame_of_a_host_is_as_small_as_that_of_a_tape() -> None:
