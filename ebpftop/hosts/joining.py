@@ -10,6 +10,7 @@ from msgspec import structs
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import CODES, Labels, Values, pack
 from ebpftop.frames.messages import ColumnInfo, Columns, Losses, ViewInfo
+from ebpftop.frames.messages.base import LARGEST
 
 HOST = ColumnInfo(field="host", title="host", role="key", decode="host", priority=1)
 
@@ -83,4 +84,9 @@ def _labels(parts: Sequence[Labels]) -> Labels:
 
 
 def summed(losses: Sequence[Losses]) -> Losses:
-    return Losses(**{name: sum(getattr(each, name) for each in losses) for name in Losses.__struct_fields__})
+    return Losses(**{name: added(*(getattr(each, name) for each in losses)) for name in Losses.__struct_fields__})
+
+
+def added(*numbers: int) -> int:
+    """Their sum, or the largest number that a frame can carry."""
+    return min(LARGEST, sum(numbers))

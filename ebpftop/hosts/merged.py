@@ -52,6 +52,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import Source
 from ebpftop.hosts import catalogs
+from ebpftop.hosts.joining import added
 from ebpftop.hosts.notices import shortened
 from ebpftop.hosts.peer import Peer, Pools
 from ebpftop.hosts.spread import Part, Spread
@@ -132,7 +133,7 @@ class MergedSource(Source):
             host=", ".join(peer.name for peer in self.peers),
             kernel=", ".join(dict.fromkeys(each.kernel for each in known)),
             machine=", ".join(dict.fromkeys(each.machine for each in known)),
-            cpus=sum(each.cpus for each in known),
+            cpus=added(*(each.cpus for each in known)),
             boot_realtime_ns=time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
             user="",
         )
