@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -16,6 +17,7 @@ from ebpftop.base.errors import Cannot, UsageError, UserError
 from ebpftop.base.hangup import ending_signals
 from ebpftop.base.inert import inert
 from ebpftop.hosts.names import LOCAL, checked, labels
+from ebpftop.kernel import capabilities
 from ebpftop.supervisor import privilege
 
 if TYPE_CHECKING:
@@ -40,9 +42,11 @@ def has_local(names: Sequence[str]) -> bool:
 
 
 def watch(names: Sequence[str], ssh: str, consumer: Consumer) -> int:
-    """Run a consumer on other machines only, which requires no root here; under sudo, as the invoker."""
-    if who := privilege.invoker():
-        privilege.drop(who)
+    """Run a consumer on other machines only, which requires no root here: under sudo as the invoker, and otherwise
+    without capabilities. Nothing changes for a user who has none: their ssh may need sudo or a setuid helper.
+    """
+    if os.geteuid() == 0 or capabilities.held():
+        privilege.drop(privilege.invoker())
     return consumer(connected(names, ssh, None))
 
 

@@ -21,11 +21,13 @@ from ebpftop.frames.messages import (
     Detaching,
     Events,
     Function,
+    Host,
     Loaded,
     Loading,
     Mark,
     Process,
     Processes,
+    ProcessFacts,
     Programs,
     Rejected,
     Snapshot,
@@ -34,6 +36,7 @@ from ebpftop.frames.messages import (
     Threads,
     ViewInfo,
 )
+from ebpftop.frames.messages.base import LARGEST
 from ebpftop.frames.stacks import STACK
 
 
@@ -55,18 +58,37 @@ class Shift(Struct, frozen=True):
     boottime: int = 0
 
 
+class Latest(Struct, frozen=True):
+    """The latest times that the other stream can contain; by default all that a frame can carry."""
+
+    realtime: int = LARGEST
+    monotonic: int = LARGEST
+    boottime: int = LARGEST
+
+
 class Renumbered:
-    """Frames of one stream. runs: the number of a run in the other one."""
+    """Frames of one stream. runs: the number of a run in the other one. latest: later times are cut to these. cut:
+    whether any were.
+    """
 
     def __init__(
-        self, shift: Shift, runs: Callable[[int], int], processes: Numbers, stacks: Numbers, functions: Numbers
+        self,
+        shift: Shift,
+        runs: Callable[[int], int],
+        processes: Numbers,
+        stacks: Numbers,
+        functions: Numbers,
+        latest: Callable[[], Latest] = Latest,
     ) -> None:
+        self.cut = False
+        self._latest_now, self._latest = latest, latest()
         self._shift, self._runs = shift, runs
         self._processes, self._stacks, self._functions = processes, stacks, functions
         self._views: dict[int, list[ViewInfo]] = {}
 
     def frame(self, frame: AnyFrame) -> AnyFrame:
         """The frame with other numbers and clocks."""
+        self._latest = self._latest_now()
         match frame:
             case Processes():
                 return Processes(processes=[self.process(each) for each in frame.processes])
@@ -77,10 +99,14 @@ class Renumbered:
                 return structs.replace(frame, realtime_ns=self._realtime(frame.realtime_ns), **self._times(frame))
             case Programs():
                 since = frame.accounted_since_ns
-                moved = None if since is None else max(0, since + self._shift.monotonic)
+                moved = None if since is None else self._monotonic(since)
                 return structs.replace(frame, accounted_since_ns=moved, **self._times(frame))
             case Threads():
                 return self._threads(frame)
+            case Host():
+                return structs.replace(frame, realtime_ns=self._realtime(frame.realtime_ns))
+            case ProcessFacts():
+                return self._facts(frame)
             case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
                 return self._of_run(frame)
         return frame
@@ -97,37 +123,54 @@ class Renumbered:
             case Events():
                 return structs.replace(frame, run=run, columns=self._columns(frame.run, frame.map, frame.columns))
             case Cost():
-                return structs.replace(frame, run=run, monotonic_ns=max(0, frame.monotonic_ns + self._shift.monotonic))
+                return structs.replace(frame, run=run, monotonic_ns=self._monotonic(frame.monotonic_ns))
         return structs.replace(frame, run=run)
 
     def _threads(self, frame: Threads) -> Threads:
-        def moved(ns: int, by: int) -> int:
-            return max(0, ns + by) if ns else 0  # 0: not known
+        def monotonic(ns: int) -> int:
+            return self._monotonic(ns) if ns else 0  # 0: not known
 
-        mono, boot = self._shift.monotonic, self._shift.boottime
         begun = [
-            structs.replace(wait, since_ns=moved(wait.since_ns, mono), woken_ns=moved(wait.woken_ns, mono))
+            structs.replace(wait, since_ns=monotonic(wait.since_ns), woken_ns=monotonic(wait.woken_ns))
             for wait in frame.waits
         ]
-        threads = [structs.replace(each, start_ns=moved(each.start_ns, boot)) for each in frame.threads]
+        threads = [
+            structs.replace(each, start_ns=self._boottime(each.start_ns) if each.start_ns else 0)
+            for each in frame.threads
+        ]
         return structs.replace(frame, threads=threads, waits=begun, **self._times(frame))
 
+    def _facts(self, facts: ProcessFacts) -> ProcessFacts:
+        return structs.replace(
+            facts,
+            start_ns=self._boottime(facts.start_ns),
+            boottime_ns=self._boottime(facts.boottime_ns),
+            ancestors=[structs.replace(each, start_ns=self._boottime(each.start_ns)) for each in facts.ancestors],
+        )
+
     def _realtime(self, ns: int) -> int:
-        return max(0, ns + self._shift.realtime)
+        return self._moved(ns + self._shift.realtime, self._latest.realtime)
+
+    def _monotonic(self, ns: int) -> int:
+        return self._moved(ns + self._shift.monotonic, self._latest.monotonic)
+
+    def _boottime(self, ns: int) -> int:
+        return self._moved(ns + self._shift.boottime, self._latest.boottime)
+
+    def _moved(self, ns: int, latest: int) -> int:
+        self.cut = self.cut or ns > latest
+        return min(max(0, ns), latest)
 
     def _times(self, frame: Snapshot | Mark | Programs | Threads) -> dict[str, int]:
-        return {
-            "monotonic_ns": max(0, frame.monotonic_ns + self._shift.monotonic),
-            "boottime_ns": max(0, frame.boottime_ns + self._shift.boottime),
-        }
+        return {"monotonic_ns": self._monotonic(frame.monotonic_ns), "boottime_ns": self._boottime(frame.boottime_ns)}
 
     def process(self, process: Process) -> Process:
         ended = process.ended_ns
         return structs.replace(
             process,
             id=self._processes.one(process.id),
-            start_ns=max(0, process.start_ns + self._shift.boottime),
-            ended_ns=None if ended is None else max(0, ended + self._shift.boottime),
+            start_ns=self._boottime(process.start_ns),
+            ended_ns=None if ended is None else self._boottime(ended),
         )
 
     def _function(self, function: Function) -> Function:
@@ -142,11 +185,11 @@ class Renumbered:
         for name in _fields(views, lambda column: column.is_process) & columns.keys():
             result[name] = _mapped(columns[name], self._processes)
         for name in _fields(views, lambda column: column.decode == "time") & columns.keys():
-            result[name] = _later(columns[name], self._shift.realtime)
+            result[name] = _later(columns[name], self._shift.realtime, self._latest.realtime)
         if STACK in columns and any(view.show == "stacks" for view in views):
             result[STACK] = _mapped(columns[STACK], self._stacks)
         if any(view.moments == map_ for view in views) and "time" in columns:
-            result["time"] = _later(columns["time"], self._shift.monotonic)
+            result["time"] = _later(columns["time"], self._shift.monotonic, self._latest.monotonic)
         return result
 
 
@@ -154,12 +197,12 @@ def _fields(views: list[ViewInfo], wanted: Callable[[ColumnInfo], bool]) -> set[
     return {column.field for view in views for column in view.columns if wanted(column)}
 
 
-def _later(column: Column, ns: int) -> Column:
+def _later(column: Column, ns: int, latest: int) -> Column:
     """A column of times, shifted."""
     if not ns or column.dtype != "<u8" or len(column.data) % 8:
         return column
-    times = np.frombuffer(column.data, "<i8") + ns
-    return Column(dtype="<u8", data=np.maximum(times, 0).tobytes())
+    times = np.frombuffer(column.data, "<u8").clip(max(0, -ns), max(0, latest - ns))
+    return Column(dtype="<u8", data=(times.astype("<i8") + ns).tobytes())
 
 
 def _mapped(column: Column, numbers: Numbers) -> Column:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import time
 
+from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import Pong
 from ebpftop.frames.renumbering import Shift
 
+_OLDEST = 100 * 365 * 86400 * 10**9  # ns that a machine may have been running
 ASKED = 3  # times before what comes is taken over: the quickest answer counts
 
 
@@ -27,11 +29,14 @@ class Clocks:
         self._asked[number] = time.monotonic_ns()
 
     def answered(self, pong: Pong) -> None:
+        """Raises `BadFrame` if no machine has such clocks."""
         asked = self._asked.pop(pong.number, None)
         if asked is None:
             return
         self._asked.clear()
         now = time.monotonic_ns()
+        if not all(0 < ns < _OLDEST for ns in (pong.monotonic_ns, pong.boottime_ns)):
+            raise BadFrame("its clocks can't be right")
         self.answers += 1
         if self.way_ns is not None and now - asked >= self.way_ns:
             return

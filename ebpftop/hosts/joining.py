@@ -10,6 +10,7 @@ from msgspec import structs
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import CODES, Labels, Values, pack
 from ebpftop.frames.messages import ColumnInfo, Columns, Losses, ViewInfo
+from ebpftop.frames.messages.base import LARGEST
 
 HOST = ColumnInfo(field="host", title="host", role="key", decode="host", priority=1)
 
@@ -44,6 +45,14 @@ def with_column(rows: Rows, field: str, host: str) -> Rows:
     return {**rows, field: Labels(np.zeros(count_of(rows), CODES), [host])}
 
 
+def without_rows(rows: Rows) -> Rows:
+    """The same columns, empty. Columns with more labels than rows are refused, so these have none."""
+    return {
+        name: Labels(values.codes[:0], []) if isinstance(values, Labels) else values[:0]
+        for name, values in rows.items()
+    }
+
+
 def joined(parts: Sequence[Rows]) -> Columns:
     """All rows, in the order of the parts. Raises `BadFrame` if they have different columns."""
     parts = [part for part in parts if count_of(part)] or parts[:1]
@@ -75,4 +84,9 @@ def _labels(parts: Sequence[Labels]) -> Labels:
 
 
 def summed(losses: Sequence[Losses]) -> Losses:
-    return Losses(**{name: sum(getattr(each, name) for each in losses) for name in Losses.__struct_fields__})
+    return Losses(**{name: added(*(getattr(each, name) for each in losses)) for name in Losses.__struct_fields__})
+
+
+def added(*numbers: int) -> int:
+    """Their sum, or the largest number that a frame can carry."""
+    return min(LARGEST, sum(numbers))

@@ -52,6 +52,8 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import Source
 from ebpftop.hosts import catalogs
+from ebpftop.hosts.joining import added
+from ebpftop.hosts.notices import shortened
 from ebpftop.hosts.peer import Peer, Pools
 from ebpftop.hosts.spread import Part, Spread
 
@@ -131,7 +133,7 @@ class MergedSource(Source):
             host=", ".join(peer.name for peer in self.peers),
             kernel=", ".join(dict.fromkeys(each.kernel for each in known)),
             machine=", ".join(dict.fromkeys(each.machine for each in known)),
-            cpus=sum(each.cpus for each in known),
+            cpus=added(*(each.cpus for each in known)),
             boot_realtime_ns=time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
             user="",
         )
@@ -163,7 +165,7 @@ class MergedSource(Source):
     # ---------------------------------------------------------------- what hosts send
 
     def told(self, peer: Peer, text: str, level: Literal["info", "warning", "error"]) -> None:
-        self._put([Notice(level=level, text=f"{peer.name}: {text}")])
+        self._put([_notice(peer, text, level)])
 
     def ready(self, peer: Peer) -> None:
         for other in self.peers:
@@ -194,6 +196,8 @@ class MergedSource(Source):
         match frame:
             case Catalog():
                 self._gather()
+            case Notice():
+                self._put(peer.notices.bounded([_notice(peer, frame.text, frame.level)]))
             case Processes() | Stacks():
                 self._put([frame])
             case Refused():
@@ -216,7 +220,7 @@ class MergedSource(Source):
         run = self._runs.get(number)
         if run is None:
             return
-        self._put(run.take(peer.name, frame))
+        self._put(peer.notices.bounded(run.take(peer.name, frame)))
         part = run.parts.get(peer.name)
         unwanted = part is not None and part.state == "failed" and isinstance(frame, Loaded | Snapshot)
         if unwanted or (run.detaching and isinstance(frame, Loading | Loaded)):
@@ -330,6 +334,10 @@ class MergedSource(Source):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _notice(peer: Peer, text: str, level: Literal["info", "warning", "error"]) -> Notice:
+    return Notice(level=level, text=shortened(f"{peer.name}: {text}"))
 
 
 def _not_read(answer: type[Programs | Threads], host: str) -> Programs | Threads:

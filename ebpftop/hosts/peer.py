@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
-from msgspec import structs
-
 from ebpftop.base.inert import inert
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import (
@@ -27,12 +25,12 @@ from ebpftop.frames.messages import (
     Notice,
     Ping,
     Pong,
-    ProcessFacts,
     Rejected,
 )
-from ebpftop.frames.renumbering import Renumbered, Shift
+from ebpftop.frames.renumbering import Latest, Renumbered, Shift
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.hosts.clocks import ASKED, Clocks
+from ebpftop.hosts.notices import Notices, shortened
 from ebpftop.hosts.pages import Pages, Pool
 
 BEAT = 2.0  # seconds from one sign of life of ours to the next
@@ -42,6 +40,7 @@ _SETTLED = 60.0  # seconds after which a connection counts as one that works
 _HELD = 1000  # frames until clocks are known
 _ONE_START = 20_000_000  # ns by which a machine differs from itself in when it was started
 _NOTICED = 1.0  # seconds by which clocks may differ before it is said
+_DRIFT = 60_000_000_000  # ns by which clocks may have moved apart since they were measured, in weeks
 
 
 class Hub(Protocol):
@@ -82,6 +81,7 @@ class Peer:
         self.catalog: Catalog | None = None
         self.load: Host | None = None
         self.clocks, self.shift = Clocks(), Shift()
+        self.notices = Notices(name)
         self._source, self._pools, self._hub = source, pools, hub
         self._problem = problem
         self._heard = time.monotonic_ns()
@@ -177,7 +177,7 @@ class Peer:
 
     def _cut_off(self, problem: str) -> None:
         was_ready, first = self.is_ready, not self._problem
-        self.is_ready, self.hello, self._problem = False, None, problem
+        self.is_ready, self.hello, self._problem = False, None, shortened(problem)
         self._held, self._runs, self._renumbered = [], {}, None
         self._hub.gone(self)
         if was_ready or first:
@@ -188,7 +188,7 @@ class Peer:
             case Hello():
                 self._begin(frame)
             case Notice():
-                self._hub.told(self, frame.text, frame.level)
+                self._hub.take(self, frame)
             case _ if self.hello is None:
                 raise BadFrame("a frame came before Hello")
             case Pong():
@@ -197,9 +197,7 @@ class Peer:
                     self._ready()
             case Host():
                 if self.is_ready:  # else its clocks aren't known yet
-                    later = self.shift.realtime
-                    self.load = structs.replace(frame, realtime_ns=max(0, frame.realtime_ns + later))
-                    self._hub.take(self, self.load)
+                    self._pass_on(frame)
             case Catalog():
                 self.catalog = frame
                 if self.is_ready:
@@ -233,6 +231,7 @@ class Peer:
             self._people,
             Pages(self._pools.stacks),
             Pages(self._pools.functions),
+            _latest,
         )
         if came_back:
             self._hub.told(self, "reconnected", "info")
@@ -256,18 +255,13 @@ class Peer:
         run = getattr(frame, "run", None)
         if run is not None and run not in self._runs:
             return
-        if isinstance(frame, ProcessFacts):
-            frame = self._facts(frame)
-        self._hub.take(self, self._renumbered.frame(frame))
-
-    def _facts(self, facts: ProcessFacts) -> ProcessFacts:
-        later = self.shift.boottime
-        return structs.replace(
-            facts,
-            start_ns=max(0, facts.start_ns + later),
-            boottime_ns=max(0, facts.boottime_ns + later),
-            ancestors=[structs.replace(each, start_ns=max(0, each.start_ns + later)) for each in facts.ancestors],
-        )
+        had_cut = self._renumbered.cut
+        frame = self._renumbered.frame(frame)
+        if self._renumbered.cut and not had_cut:
+            self._hub.told(self, "some of its times lie in the future; they are shown as now", "warning")
+        if isinstance(frame, Host):
+            self.load = frame
+        self._hub.take(self, frame)
 
     # ---------------------------------------------------------------- requests
 
@@ -288,3 +282,9 @@ class Peer:
     async def close(self) -> None:
         self._closed = True
         await self._source.close()
+
+
+def _latest() -> Latest:
+    """Nothing that was read is later than this."""
+    boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return Latest(time.time_ns() + _DRIFT, time.monotonic_ns() + _DRIFT, boot + _DRIFT)

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import structs
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.columns import Labels, take, unpack
+from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
     FIRST,
     AnyFrame,
@@ -31,10 +31,21 @@ from ebpftop.frames.messages import (
     Snapshot,
     Without,
 )
-from ebpftop.hosts.joining import Rows, count_of, host_field, joined, summed, with_column, with_host
+from ebpftop.frames.messages.base import FEW, SOME
+from ebpftop.hosts.joining import (
+    Rows,
+    added,
+    count_of,
+    host_field,
+    joined,
+    summed,
+    with_column,
+    with_host,
+    without_rows,
+)
+from ebpftop.hosts.notices import shortened
 from ebpftop.model.run import check
 
-_NO_ROW = np.zeros(0, np.int64)
 _NO_LOSSES = Losses()
 _NO_TIME = 1_000_000  # ns from one snapshot of ours to the next where no host has sent anything new
 _MOST = 1 << 50  # of all counts of a map of one host: sums of many hosts stay numbers that a session computes with
@@ -105,7 +116,7 @@ class Spread:
             case Loaded():
                 yield from self._load(host, part, frame)
             case Rejected() | Refused():
-                part.state, part.why = "failed", frame.error
+                part.state, part.why = "failed", shortened(frame.error)
                 yield from self._fail(host, frame)
             case Snapshot() if part.state in ("running", "ended") and self.loaded is not None:
                 opened = {name: unpack(columns) for name, columns in frame.maps.items()}
@@ -120,10 +131,9 @@ class Spread:
                     )
                     return
                 part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
-                self._none |= {
-                    name: {each: take(rows[each], _NO_ROW) for each in rows} for name, rows in part.maps.items()
-                }
-                part.losses, part.at, part.fresh = frame.losses, frame.monotonic_ns, True
+                self._none |= {name: without_rows(rows) for name, rows in part.maps.items()}
+                part.losses, part.fresh = frame.losses, True
+                part.at = min(frame.monotonic_ns, time.monotonic_ns())  # one host can't move the time of all
             case Events() if part.state == "running" and frame.map in self._maps:
                 part.losses = frame.losses
                 rows = unpack(frame.columns)
@@ -132,11 +142,11 @@ class Spread:
                     frame, run=self.number, columns=joined([self._rows(host, rows)]), losses=self._losses()
                 )
             case Cost():
-                part.cost = frame
+                part.cost = structs.replace(frame, monotonic_ns=min(frame.monotonic_ns, time.monotonic_ns()))
             case Detaching() if self.detaching or not self.several:
                 yield structs.replace(frame, run=self.number)
             case Detached():
-                part.state, part.why = "ended", frame.reason
+                part.state, part.why = "ended", shortened(frame.reason)
                 yield from self._end(host, frame.reason)
 
     def _check(self, name: str, rows: Rows) -> None:
@@ -267,7 +277,7 @@ class Spread:
             losses=self._losses(),
         )
         costs = [part.cost for part in self.parts.values() if part.cost is not None]
-        if costs and (at := sum(cost.monotonic_ns for cost in costs) // len(costs)) > self._cost_at:
+        if costs and (at := max(cost.monotonic_ns for cost in costs)) > self._cost_at:
             self._cost_at = at
             yield self._cost(costs, at)
 
@@ -294,8 +304,8 @@ class Spread:
             monotonic_ns=at,
             accounted=all(cost.accounted for cost in costs),
             estimated=any(cost.estimated for cost in costs),
-            programs=[*programs.values()],
-            rings=[*rings.values()],
+            programs=[*programs.values()][: FEW.max_length],
+            rings=[*rings.values()][: SOME.max_length],
         )
 
 
@@ -304,7 +314,7 @@ def _sum(known: ProgramCost | None, more: ProgramCost) -> ProgramCost:
         return more
     return structs.replace(
         known,
-        run_count=known.run_count + more.run_count,
-        run_time_ns=known.run_time_ns + more.run_time_ns,
+        run_count=added(known.run_count, more.run_count),
+        run_time_ns=added(known.run_time_ns, more.run_time_ns),
         attachment_ns=max(known.attachment_ns, more.attachment_ns),
     )

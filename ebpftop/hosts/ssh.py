@@ -21,7 +21,9 @@ BEGINNING = 30.0  # seconds more, in which the other side starts
 _REMOTE = "exec sh -c 'PATH=$PATH:$HOME/.local/bin:/usr/local/bin; exec ebpftop serve --stdio'"
 # ssh itself ends where nothing answers any more, also once nobody is left to end it.
 _OPTIONS = ("-T", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", f"ConnectTimeout={CONNECTING}")
-_SAID = 20  # lines of stderr
+_SAID = 20  # last lines of stderr that are kept
+_TOLD = 500  # lines of it that are returned in all
+_PIECES = 5  # of 16 KiB, at one time: as much as a pipe holds, and its end
 _LONGEST = 300  # characters of one
 SUDOERS = "ebpftop: if sudo asks for a password there, /etc/sudoers.d/ebpftop needs the line: "
 _ASKED = ("Permission denied", "Host key verification failed", "Too many authentication failures")
@@ -40,6 +42,7 @@ class Ssh:
         os.set_blocking(theirs_too, True)
         self.is_quiet = False  # nothing more will come on stderr
         self._said: list[str] = []
+        self._lines = 0  # so far
         self._partial = b""
         batch = () if asks else ("-o", "BatchMode=yes")
         try:
@@ -72,18 +75,24 @@ class Ssh:
             signal.signal(signal.SIGTTOU, before)
 
     def hear(self) -> list[str]:
-        """Take output on stderr; returns the new lines, inert."""
-        new: list[str] = []
+        """Take output on stderr; returns the new lines, inert. Output without end is taken a piece at a time, and only
+        its first lines are returned.
+        """
+        lines: list[bytes] = []
         with contextlib.suppress(BlockingIOError):
-            while not self.is_quiet and self.errors >= 0:
+            for _ in range(_PIECES):
+                if self.is_quiet or self.errors < 0:
+                    break
                 data = os.read(self.errors, 1 << 14)
                 self.is_quiet = not data
-                *lines, self._partial = (self._partial + (data or b"\n")).split(b"\n")
+                *more, self._partial = (self._partial + (data or b"\n")).split(b"\n")
                 self._partial = self._partial[-_LONGEST:]
-                texts = [line[:_LONGEST].decode(errors="backslashreplace").strip() for line in lines]
-                new += [inert(text) for text in texts if text]
-        self._said = [*self._said, *new][-_SAID:]
-        return new
+                lines += [stripped for line in more if (stripped := line.strip())]
+        self._said = [*self._said, *map(_shown, lines[-_SAID:])][-_SAID:]
+        room = max(0, _TOLD - self._lines)
+        is_last = self._lines <= _TOLD < self._lines + len(lines)
+        self._lines += len(lines)
+        return [*map(_shown, lines[:room]), *(["the other side says more, which is left out"] if is_last else [])]
 
     @property
     def could_ask(self) -> bool:
@@ -118,6 +127,10 @@ class Ssh:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
                 return
+
+
+def _shown(line: bytes) -> str:
+    return inert(line[:_LONGEST].decode(errors="backslashreplace"))
 
 
 def reason(status: int | None, said: Sequence[str]) -> str:

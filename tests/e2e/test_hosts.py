@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
 import signal
@@ -161,6 +162,25 @@ def test_nothing_stays_there_however_a_connection_ends(far: Far, tmp_path: Path,
         eventually(lambda: not there.is_running(), "it has ended there")
         run.kill()
     eventually(lambda: not mine(before), "nothing runs there")
+
+
+def test_roots_own_shell_gives_up_every_capability_for_other_hosts(far: Far, tmp_path: Path) -> None:
+    host = far(counting("nginx", 23))
+    command = [*COMMAND, "run", "syscount", "--host", host.name, "--ssh", ssh_to(tmp_path, host)]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CHECKOUT, text=True, env=own) as run:
+        assert run.stdout
+        assert any("nginx" in line for line in run.stdout)
+        ours = psutil.Process(run.pid)
+        (ssh,) = [each for each in ours.children() if each.name() == "ssh"]
+        for process in (ours, ssh):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+            assert {fields[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
+            assert fields["NoNewPrivs"] == "1"
+        run.send_signal(signal.SIGINT)
+        run.stdout.read()
+    assert run.returncode == 0
 
 
 def test_a_host_that_is_cut_off_comes_back(far: Far, tmp_path: Path) -> None:

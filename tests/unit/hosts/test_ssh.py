@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import sys
 from pathlib import Path
 
 import pytest
 
+from ebpftop.base.readable import readable
 from ebpftop.commands import stdio
-from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.codec import BadFrame, encode
+from ebpftop.frames.messages import Notice
+from ebpftop.frames.source import SourceEnded
 from ebpftop.frames.stdio import GREETING
 from ebpftop.frames.tape_format import FRAME_LIMIT
+from ebpftop.hosts import opening
 from ebpftop.hosts.remote import RemoteSource
 from ebpftop.hosts.ssh import SUDOERS, Ssh, reason
 
@@ -59,6 +65,49 @@ def test_what_it_says_is_bounded_and_inert(tmp_path: Path) -> None:
     ssh.end()
     assert why.isprintable()
     assert len(why) <= 4 * 300
+
+
+FLOOD = "import os\nwhile True: os.write(2, b'y\\n' * 4000)"
+
+
+def test_output_without_end_is_taken_a_piece_at_a_time(tmp_path: Path) -> None:
+    ssh = Ssh("web-1", command(tmp_path, FLOOD))
+    heard: list[str] = []
+    for _ in range(200):
+        readable([ssh.errors])
+        heard += ssh.hear()
+    why = ssh.why()
+    ssh.end()
+    assert why == "y"
+    assert len(heard) == 501
+    assert "left out" in heard[-1]
+
+
+def test_a_host_that_only_writes_errors_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "CONNECTING", 1)
+    monkeypatch.setattr(opening, "BEGINNING", 1)
+    monkeypatch.setattr(opening, "_QUIETLY", 0.5)
+    err = io.StringIO()
+    found = opening.open_all(["web-1"], command(tmp_path, FLOOD), err, alone=True)
+    assert found["web-1"].problem == "no answer yet"
+    assert err.getvalue() == "ebpftop: waiting for web-1; Ctrl-C stops\n"
+
+
+async def test_errors_without_end_hold_nothing_up(tmp_path: Path) -> None:
+    """Neither frames nor the end."""
+    frame = encode(Notice(level="info", text="hm"))
+    program = (
+        "import os, threading, time\ndef flood():\n    while True: os.write(2, b'y\\n' * 4000)\n"
+        f"threading.Thread(target=flood, daemon=True).start()\ntime.sleep(0.2); os.write(1, {GREETING + frame!r})\n"
+        "os.read(0, 1)"
+    )
+    source = RemoteSource(lambda: Ssh("web-1", command(tmp_path, program)))
+    async with asyncio.timeout(30):
+        frames = source.frames()
+        assert await anext(frames) == Notice(level="info", text="hm")
+        await source.close()
+        with pytest.raises(SourceEnded):
+            await anext(frames)
 
 
 def test_a_program_that_is_none_is_told() -> None:
