@@ -224,6 +224,12 @@ def test_hostile_text_is_shown_inert(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert any(each.strip().startswith(line.strip()) for each in lines), line
 
 
+def test_a_hostile_mark_is_suggested_inert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tape = write(tmp_path / "a.tape", [*story(), (21, mark("deploy 43\x1b[31m\n\u202e", 21))])
+    assert run("cut", tape, "--from", "deploy [31m", "-o", tmp_path / "out") == 2
+    assert r"; did you mean deploy 43\x1b[31m\n\u202e?" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- output
 
 
