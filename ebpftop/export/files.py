@@ -9,17 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ebpftop.base.errors import UserError
 from ebpftop.base.inert import inert
 
 _OWN = "/proc/self/fd"  # by which a file without a name is given one, see open(2)
 
 
-class FileRefused(Exception):
-    """The file exists, or is one that may not be replaced; the text is one line."""
-
-
 def write(path: Path, content: bytes, *, force: bool = False) -> None:
-    """Create a file with this content. Raises as `create` does."""
+    """Create a file with this content. Raises `UserError`."""
     with create(path, force=force) as file:
         file.write(content)
 
@@ -28,24 +25,35 @@ def write(path: Path, content: bytes, *, force: bool = False) -> None:
 def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Create a file of mode 0600 that gets its name only once it is complete. With `force` it replaces a regular file;
     a symbolic link is never followed. If this process ends earlier, nothing is left, provided that the file system has
-    nameless files. Raises `FileRefused`, `OSError`.
+    nameless files. Raises `UserError`, also for an `OSError` while the content is written.
     """
     check(path, force=force)
-    draft = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}")
-    descriptor, nameless = _open(draft)
+    with _told(path):
+        draft = path.with_name(
+            f".ebpftop.{os.urandom(8).hex()}"
+        )  # short, as the path's name may be as long as names get
+        descriptor, nameless = _open(draft)
+        try:
+            with open(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                if nameless:
+                    os.link(f"{_OWN}/{descriptor}", draft, src_dir_fd=descriptor)  # without that no link is followed
+            if force:
+                os.replace(draft, path)
+            else:
+                _place(draft, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        with open(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            if nameless:
-                os.link(f"{_OWN}/{descriptor}", draft, src_dir_fd=descriptor)  # without that no link is followed
-        if force:
-            os.replace(draft, path)
-        else:
-            _place(draft, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft)
+        yield
+    except OSError as error:
+        raise UserError(f"{inert(str(path))}: {error.strerror}") from None
 
 
 def _open(draft: Path) -> tuple[int, bool]:
@@ -58,18 +66,19 @@ def _open(draft: Path) -> tuple[int, bool]:
 
 
 def check(path: Path, *, force: bool = False) -> None:
-    """Refuse a path that can't be written, before the work is done. Raises `FileRefused`, `OSError`."""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
+    """Refuse a path that can't be written, before the work is done. Raises `UserError`."""
+    with _told(path):
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return
     name = inert(str(path))
     if stat.S_ISLNK(found.st_mode):
-        raise FileRefused(f"{name} is a symbolic link, which is not followed")
+        raise UserError(f"{name} is a symbolic link, which is not followed")
     if not stat.S_ISREG(found.st_mode):
-        raise FileRefused(f"{name} is not a regular file")
+        raise UserError(f"{name} is not a regular file")
     if not force:
-        raise FileRefused(f"{name} exists; --force overwrites it")
+        raise UserError(f"{name} exists; --force overwrites it")
 
 
 def _place(draft: Path, path: Path) -> None:
@@ -79,7 +88,7 @@ def _place(draft: Path, path: Path) -> None:
     try:
         os.link(draft, path, follow_symlinks=False)
     except FileExistsError:
-        raise FileRefused(f"{inert(str(path))} exists; --force overwrites it") from None
+        raise UserError(f"{inert(str(path))} exists; --force overwrites it") from None
     except OSError:
         check(path)
         os.rename(draft, path)

@@ -51,7 +51,8 @@ class TapeExists(Exception):
 
 
 class TapeWriter:
-    """Writes a tape that only its owner can read. Command lines are omitted unless `args`.
+    """Writes a tape that only its owner can read. Command lines are omitted unless `args`. fd: an open file to write to
+    and close; then none is created.
 
     Raises `TapeExists` if the file exists (with `force`, only if it isn't a regular file, or another writer is writing
     it), and `OSError`, as do `write`, `flush` and `close`.
@@ -64,6 +65,7 @@ class TapeWriter:
         args: bool = False,
         force: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
+        fd: int | None = None,
     ) -> None:
         self.path, self.args = path, args
         self.size = 0  # bytes written
@@ -83,7 +85,7 @@ class TapeWriter:
         self._last_block = self._last_catalog = 0  # offsets
         self._realtime = self._monotonic = 0  # at the tape's start
         self._marks: list[Mark] = []
-        self._fd = _create(path, force)
+        self._fd = _create(path, force) if fd is None else fd
         self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
 
     def write(self, frame: AnyFrame, at: int | None = None) -> None:

@@ -15,6 +15,7 @@ import pytest
 from ebpftop import arguments as command_line
 from ebpftop.base.errors import UserError
 from ebpftop.commands import tapes
+from ebpftop.export.tapes import output as outputs
 from ebpftop.export.tapes import scrub
 from ebpftop.frames import tape_format
 from ebpftop.frames.columns import Labels, unpack
@@ -266,6 +267,41 @@ def test_an_output_that_fails_leaves_nothing(tmp_path: Path, tape: Path, monkeyp
     assert run("cut", tape, "-o", tmp_path / "out") == 1
     assert [each.name for each in tmp_path.iterdir()] == ["a.tape"]
     assert run("cut", tape, "-o", tmp_path / "none" / "out") == 1
+
+
+OUTPUTS = pytest.mark.parametrize(
+    "action", [("cut",), ("merge",), ("scrub",), ("export", "--format", "json")], ids=" ".join
+)
+
+
+@OUTPUTS
+@pytest.mark.parametrize("force", [(), ("--force",)], ids=["", "force"])
+def test_an_output_that_cannot_be_made_is_one_line(
+    tmp_path: Path, tape: Path, action: tuple[str, ...], force: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = [tape] * 2 if action == ("merge",) else [tape]
+    for output, why in ((tmp_path / ("y" * 256), "File name too long"), (tape / "out", "Not a directory")):
+        assert run(*action, *inputs, "-o", output, *force) == 1
+        assert capsys.readouterr().err == f"ebpftop: {output}: {why}\n"
+    assert os.listdir(tmp_path) == ["a.tape"]
+
+
+@OUTPUTS
+@pytest.mark.parametrize("name", ["z" * 255, "字" * 85], ids=["ascii", "multi-byte"])
+def test_a_name_may_be_as_long_as_names_get(tmp_path: Path, tape: Path, action: tuple[str, ...], name: str) -> None:
+    inputs = [tape] * 2 if action == ("merge",) else [tape]
+    assert run(*action, *inputs, "-o", tmp_path / name) == 0
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.tape", name])
+
+
+def test_nothing_is_left_of_a_tape_whose_writer_was_killed(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with outputs.output(tmp_path / "out.tape", [], force=False) as written:
+            written.write(0, hello())
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert os.listdir(tmp_path) == []
 
 
 # ---------------------------------------------------------------- cut
