@@ -28,9 +28,9 @@ def report(arguments: argparse.Namespace) -> int:
     tape: Path = arguments.tape
     out: Path = arguments.output
     to_stdout = str(out) == "-"
-    if not to_stdout:
-        files.check(out, force=arguments.force)
     given: list[Path] = [tape] if arguments.other is None else [tape, arguments.other]
+    if not to_stdout:
+        files.check(out, given, force=arguments.force)
     tapes = [read_tape(each, "; the report covers what comes before") for each in given]
     title = arguments.title or f"What ebpftop recorded: {' and '.join(each.stem for each in given)}"
     scope = Scope(_span(tapes[0], arguments.begin, arguments.end))
@@ -45,7 +45,7 @@ def report(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(written)
         return status
-    files.write(out, written, force=arguments.force)
+    files.write(out, written, given, force=arguments.force)
     print(f"{inert(str(out))}: {formatting.bytes_(len(written))}", file=sys.stderr)
     return status
 

@@ -134,7 +134,7 @@ def _export(arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
             problems = export(reader, arguments.format, sys.stdout.buffer, raw=arguments.raw)
         else:
-            with files.create(arguments.output, force=arguments.force) as file:
+            with files.create(arguments.output, [arguments.tape], force=arguments.force) as file:
                 problems = export(reader, arguments.format, file, raw=arguments.raw)
     return _told([], problems)
 

@@ -5,33 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ebpftop.base.errors import UserError
+from ebpftop.base.errors import UsageError, UserError
 from ebpftop.base.inert import inert
 
 _OWN = "/proc/self/fd"  # by which a file without a name is given one, see open(2)
 
 
-def write(path: Path, content: bytes, *, force: bool = False) -> None:
+def write(path: Path, content: bytes, inputs: Sequence[Path] = (), *, force: bool = False) -> None:
     """Create a file with this content. Raises `UserError`."""
-    with create(path, force=force) as file:
+    with create(path, inputs, force=force) as file:
         file.write(content)
 
 
 @contextlib.contextmanager
-def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
-    """Create a file of mode 0600 that gets its name only once it is complete. With `force` it replaces a regular file;
-    a symbolic link is never followed. If this process ends earlier, nothing is left, provided that the file system has
-    nameless files. Raises `UserError`, also for an `OSError` while the content is written.
+def create(path: Path, inputs: Sequence[Path] = (), *, force: bool = False) -> Iterator[BinaryIO]:
+    """Create a file of mode 0600 that gets its name only once it is complete. With `force` it replaces a regular file,
+    but none of the inputs; a symbolic link is never followed. If this process ends earlier, nothing is left, provided
+    that the file system has nameless files. Raises `UserError`, also for an `OSError` while the content is written.
     """
-    check(path, force=force)
+    check(path, inputs, force=force)
     with _told(path):
-        draft = path.with_name(
-            f".ebpftop.{os.urandom(8).hex()}"
-        )  # short, as the path's name may be as long as names get
+        draft = path.with_name(f".ebpftop.{os.urandom(8).hex()}")  # the path's own name may be as long as names get
         descriptor, nameless = _open(draft)
         try:
             with open(descriptor, "wb") as file:
@@ -65,14 +63,18 @@ def _open(draft: Path) -> tuple[int, bool]:
     return os.open(draft, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), False
 
 
-def check(path: Path, *, force: bool = False) -> None:
+def check(path: Path, inputs: Sequence[Path] = (), *, force: bool = False) -> None:
     """Refuse a path that can't be written, before the work is done. Raises `UserError`."""
+    name = inert(str(path))
+    for each in inputs:
+        with contextlib.suppress(OSError):
+            if os.path.samefile(each, path):
+                raise UsageError(f"{name} is also an input; write to another file")
     with _told(path):
         try:
             found = os.lstat(path)
         except FileNotFoundError:
             return
-    name = inert(str(path))
     if stat.S_ISLNK(found.st_mode):
         raise UserError(f"{name} is a symbolic link, which is not followed")
     if not stat.S_ISREG(found.st_mode):

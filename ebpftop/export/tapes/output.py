@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ebpftop.base.errors import UsageError, UserError
+from ebpftop.base.errors import UserError
 from ebpftop.base.inert import inert
 from ebpftop.export import files
 from ebpftop.frames.messages import AnyFrame
@@ -41,9 +41,8 @@ def opened(path: Path) -> TapeReader:
 @contextlib.contextmanager
 def output(path: Path, inputs: Sequence[Path], *, force: bool) -> Iterator[Output]:
     """Write a tape that replaces none of the inputs. Raises `UserError`."""
-    for each in inputs:
-        with contextlib.suppress(OSError):
-            if os.path.samefile(each, path):
-                raise UsageError(f"{inert(str(path))} is also an input; write to another file")
-    with files.create(path, force=force) as file, contextlib.closing(Output(path, os.dup(file.fileno()))) as written:
+    with (
+        files.create(path, inputs, force=force) as file,
+        contextlib.closing(Output(path, os.dup(file.fileno()))) as written,
+    ):
         yield written
