@@ -175,7 +175,7 @@ class Blocks:
         return (
             header.kind in kinds
             and 0 < header.unpacked <= limit
-            and header.stored > 0
+            and 0 < header.stored <= form.packed(header.unpacked)
             and (last <= header.first <= header.last)
         )
 
@@ -250,8 +250,8 @@ class Blocks:
             data = stream.decompress(packed, header.unpacked)
             if whole and (len(data) != header.unpacked or stream.decompress(stream.unconsumed_tail, 1)):
                 raise zlib.error("wrong length")
-            if whole and not stream.eof:
-                raise zlib.error("no end")
+            if whole and (not stream.eof or stream.unused_data):
+                raise zlib.error("no end, or more behind it")
         except zlib.error:
             raise self.bad(f"is damaged after {header.first / 1e9:.1f} s") from None
         except MemoryError:
