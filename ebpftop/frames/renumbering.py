@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from ebpftop.frames.columns import ALLOWED, Array
 from ebpftop.frames.messages import (
+    GREATEST,
     AnyFrame,
     Column,
     ColumnInfo,
@@ -77,8 +78,8 @@ class Renumbered:
                 return structs.replace(frame, realtime_ns=self._realtime(frame.realtime_ns), **self._times(frame))
             case Programs():
                 since = frame.accounted_since_ns
-                moved = None if since is None else max(0, since + self._shift.monotonic)
-                return structs.replace(frame, accounted_since_ns=moved, **self._times(frame))
+                later = None if since is None else moved(since, self._shift.monotonic)
+                return structs.replace(frame, accounted_since_ns=later, **self._times(frame))
             case Threads():
                 return self._threads(frame)
             case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
@@ -97,28 +98,28 @@ class Renumbered:
             case Events():
                 return structs.replace(frame, run=run, columns=self._columns(frame.run, frame.map, frame.columns))
             case Cost():
-                return structs.replace(frame, run=run, monotonic_ns=max(0, frame.monotonic_ns + self._shift.monotonic))
+                return structs.replace(frame, run=run, monotonic_ns=moved(frame.monotonic_ns, self._shift.monotonic))
         return structs.replace(frame, run=run)
 
     def _threads(self, frame: Threads) -> Threads:
-        def moved(ns: int, by: int) -> int:
-            return max(0, ns + by) if ns else 0  # 0: not known
+        def known(ns: int, by: int) -> int:
+            return moved(ns, by) if ns else 0  # 0: not known
 
         mono, boot = self._shift.monotonic, self._shift.boottime
         begun = [
-            structs.replace(wait, since_ns=moved(wait.since_ns, mono), woken_ns=moved(wait.woken_ns, mono))
+            structs.replace(wait, since_ns=known(wait.since_ns, mono), woken_ns=known(wait.woken_ns, mono))
             for wait in frame.waits
         ]
-        threads = [structs.replace(each, start_ns=moved(each.start_ns, boot)) for each in frame.threads]
+        threads = [structs.replace(each, start_ns=known(each.start_ns, boot)) for each in frame.threads]
         return structs.replace(frame, threads=threads, waits=begun, **self._times(frame))
 
     def _realtime(self, ns: int) -> int:
-        return max(0, ns + self._shift.realtime)
+        return moved(ns, self._shift.realtime)
 
     def _times(self, frame: Snapshot | Mark | Programs | Threads) -> dict[str, int]:
         return {
-            "monotonic_ns": max(0, frame.monotonic_ns + self._shift.monotonic),
-            "boottime_ns": max(0, frame.boottime_ns + self._shift.boottime),
+            "monotonic_ns": moved(frame.monotonic_ns, self._shift.monotonic),
+            "boottime_ns": moved(frame.boottime_ns, self._shift.boottime),
         }
 
     def process(self, process: Process) -> Process:
@@ -126,8 +127,8 @@ class Renumbered:
         return structs.replace(
             process,
             id=self._processes.one(process.id),
-            start_ns=max(0, process.start_ns + self._shift.boottime),
-            ended_ns=None if ended is None else max(0, ended + self._shift.boottime),
+            start_ns=moved(process.start_ns, self._shift.boottime),
+            ended_ns=None if ended is None else moved(ended, self._shift.boottime),
         )
 
     def _function(self, function: Function) -> Function:
@@ -150,6 +151,11 @@ class Renumbered:
         return result
 
 
+def moved(ns: int, by: int) -> int:
+    """A time on another clock, within what a frame can hold."""
+    return min(max(0, ns + by), GREATEST)
+
+
 def _fields(views: list[ViewInfo], wanted: Callable[[ColumnInfo], bool]) -> set[str]:
     return {column.field for view in views for column in view.columns if wanted(column)}
 
@@ -158,7 +164,8 @@ def _later(column: Column, ns: int) -> Column:
     """A column of times, shifted."""
     if not ns or column.dtype != "<u8" or len(column.data) % 8:
         return column
-    times = np.frombuffer(column.data, "<i8") + ns
+    times = np.minimum(np.frombuffer(column.data, "<u8"), GREATEST).astype("<i8")
+    times += min(max(-GREATEST, ns), GREATEST)
     return Column(dtype="<u8", data=np.maximum(times, 0).tobytes())
 
 

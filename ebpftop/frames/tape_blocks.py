@@ -14,6 +14,7 @@ import msgspec
 
 from ebpftop.frames import tape_format as form
 from ebpftop.frames.codec import MALFORMED
+from ebpftop.frames.messages import GREATEST
 from ebpftop.frames.tape_format import BLOCK, BLOCK_1, RECORD, BadTape, Header, Index, Key
 
 Record = tuple[int, memoryview]  # time, body
@@ -176,7 +177,7 @@ class Blocks:
             header.kind in kinds
             and 0 < header.unpacked <= limit
             and 0 < header.stored <= form.packed(header.unpacked)
-            and (last <= header.first <= header.last)
+            and last <= header.first <= header.last <= GREATEST
         )
 
     def _scan(self) -> None:

@@ -50,6 +50,7 @@ from ebpftop.frames.messages import (
     Threads,
     Watch,
 )
+from ebpftop.frames.renumbering import moved
 from ebpftop.frames.source import Source
 from ebpftop.hosts import catalogs
 from ebpftop.hosts.peer import Peer, Pools
@@ -277,7 +278,7 @@ class MergedSource(Source):
                 self._looking = {peer.name for peer in self.peers if peer.is_ready}
                 for peer in self.peers:
                     later = peer.shift.boottime
-                    self._send(peer, structs.replace(request, start_ns=max(0, request.start_ns - later)))
+                    self._send(peer, structs.replace(request, start_ns=moved(request.start_ns, -later)))
             case ReadPrograms() | ReadThreads():
                 self._read(request)
 

@@ -30,7 +30,7 @@ from ebpftop.frames.messages import (
     ProcessFacts,
     Rejected,
 )
-from ebpftop.frames.renumbering import Renumbered, Shift
+from ebpftop.frames.renumbering import Renumbered, Shift, moved
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.hosts.clocks import ASKED, Clocks
 from ebpftop.hosts.pages import Pages, Pool
@@ -198,7 +198,7 @@ class Peer:
             case Host():
                 if self.is_ready:  # else its clocks aren't known yet
                     later = self.shift.realtime
-                    self.load = structs.replace(frame, realtime_ns=max(0, frame.realtime_ns + later))
+                    self.load = structs.replace(frame, realtime_ns=moved(frame.realtime_ns, later))
                     self._hub.take(self, self.load)
             case Catalog():
                 self.catalog = frame
@@ -264,9 +264,9 @@ class Peer:
         later = self.shift.boottime
         return structs.replace(
             facts,
-            start_ns=max(0, facts.start_ns + later),
-            boottime_ns=max(0, facts.boottime_ns + later),
-            ancestors=[structs.replace(each, start_ns=max(0, each.start_ns + later)) for each in facts.ancestors],
+            start_ns=moved(facts.start_ns, later),
+            boottime_ns=moved(facts.boottime_ns, later),
+            ancestors=[structs.replace(each, start_ns=moved(each.start_ns, later)) for each in facts.ancestors],
         )
 
     # ---------------------------------------------------------------- requests

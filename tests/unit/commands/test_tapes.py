@@ -20,6 +20,7 @@ from ebpftop.export.tapes import scrub
 from ebpftop.frames import tape_format
 from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
+    GREATEST,
     Ancestor,
     AnyFrame,
     Attached,
@@ -430,6 +431,25 @@ def test_tapes_of_two_hosts_are_not_merged(tmp_path: Path, capsys: pytest.Captur
     assert run("merge", a, b, "-o", tmp_path / "out") == 1
     assert capsys.readouterr().err == "ebpftop: tapes of different hosts can't be merged: 'db\\x1b-01', 'web-03'\n"
     assert run("merge", a, "-o", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_times_at_their_limit_are_merged_into_a_tape_that_can_be_read(tmp_path: Path) -> None:
+    late = processes(process(1, "late", start_ns=GREATEST, ended_ns=GREATEST))
+    times = snapshot(1, 0, {"calls": columns(tgid=[1], nr=["read"], count=[5], last_ns=[0])}, at=30)
+    times = msgspec.structs.replace(times, monotonic_ns=GREATEST, boottime_ns=GREATEST)
+    told = [(0, hello(boot_realtime_ns=GREATEST)), (0, late), (0, loaded(1, "cpu/syscount", CALLS)), (0, times)]
+    a, b, out = write(tmp_path / "a", story()), write(tmp_path / "b", told), tmp_path / "out"
+    assert run("merge", a, b, "-o", out) == 0
+    ends = [each.start_ns for _, frame in read(out) if isinstance(frame, Processes) for each in frame.processes]
+    assert GREATEST in ends
+
+
+def test_tapes_too_far_apart_are_not_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = write(tmp_path / "a", [(0, hello()), (0, mark("then", 0, realtime_ns=0))])
+    b = write(tmp_path / "b", [(0, hello()), (0, mark("now", 0, realtime_ns=GREATEST)), (5, mark("later", 5))])
+    assert run("merge", a, b, "-o", tmp_path / "out") == 1
+    assert capsys.readouterr().err.endswith("the times of these tapes are further apart than one tape can hold\n")
     assert not (tmp_path / "out").exists()
 
 

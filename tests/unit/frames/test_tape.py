@@ -269,6 +269,7 @@ GREETING = record(msgspec.msgpack.encode(hello()))
         block(record(msgspec.msgpack.encode({"kind": "load", "probe": "x"}))),  # a request
         block(record(b"\xdd\xff\xff\xff\xff" + bytes(1000))),  # a list of four billion
         block(GREETING + b"\0"),  # a rest
+        block(GREETING, first=1 << 62, last=1 << 62),  # later than a tape can be
         block(GREETING, rest=1),
         block(GREETING, rest=30_000_000),  # more than its content can need
     ],
