@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from ebpftop.base.errors import UsageError, UserError
 from ebpftop.base.inert import inert
+from ebpftop.frames.tape import is_recorded
 
 _OWN = "/proc/self/fd"  # by which a file without a name is given one, see open(2)
 
@@ -24,8 +25,9 @@ def write(path: Path, content: bytes, inputs: Sequence[Path] = (), *, force: boo
 @contextlib.contextmanager
 def create(path: Path, inputs: Sequence[Path] = (), *, force: bool = False) -> Iterator[BinaryIO]:
     """Create a file of mode 0600 that gets its name only once it is complete. With `force` it replaces a regular file,
-    but none of the inputs; a symbolic link is never followed. If this process ends earlier, nothing is left, provided
-    that the file system has nameless files. Raises `UserError`, also for an `OSError` while the content is written.
+    but no input and no tape that is being recorded; a symbolic link is never followed. If this process ends earlier,
+    nothing is left, provided that the file system has nameless files. Raises `UserError`, also for an `OSError` while
+    the content is written.
     """
     check(path, inputs, force=force)
     with _told(path):
@@ -38,6 +40,7 @@ def create(path: Path, inputs: Sequence[Path] = (), *, force: bool = False) -> I
                 if nameless:
                     os.link(f"{_OWN}/{descriptor}", draft, src_dir_fd=descriptor)  # without that no link is followed
             if force:
+                check(path, inputs, force=True)  # a recorder may have opened it by now
                 os.replace(draft, path)
             else:
                 _place(draft, path)
@@ -81,6 +84,8 @@ def check(path: Path, inputs: Sequence[Path] = (), *, force: bool = False) -> No
         raise UserError(f"{name} is not a regular file")
     if not force:
         raise UserError(f"{name} exists; --force overwrites it")
+    if is_recorded(path):
+        raise UserError(f"{name} is being recorded by another ebpftop")
 
 
 def _place(draft: Path, path: Path) -> None:

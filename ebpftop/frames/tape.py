@@ -257,18 +257,37 @@ def _create(path: Path, force: bool) -> int:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TapeExists(f"{ascii(str(path))[1:-1]} is not a regular file")
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TapeExists(f"{ascii(str(path))[1:-1]} is being recorded by another ebpftop") from None
-        except OSError:
-            pass  # a file system without locks
+        if not _lock(fd, fcntl.LOCK_EX):
+            raise TapeExists(f"{ascii(str(path))[1:-1]} is being recorded by another ebpftop")
         os.fchmod(fd, 0o600)
         os.ftruncate(fd, 0)
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def is_recorded(path: Path) -> bool:
+    """Whether a `TapeWriter` is writing this file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return not _lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, how: int) -> bool:
+    """Lock a file until it is closed; False if another has locked it."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
 
 
 class TapeReader:

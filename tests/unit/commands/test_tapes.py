@@ -261,6 +261,19 @@ def test_the_input_is_never_overwritten_and_another_file_only_if_forced(
     assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
 
 
+@OUTPUTS
+def test_a_tape_that_is_being_recorded_is_never_overwritten(
+    tmp_path: Path, tape: Path, action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = [tape] * 2 if action == ("merge",) else [tape]
+    with TapeWriter(tmp_path / "b.tape") as writer:
+        writer.write(hello())
+        assert run(*action, *inputs, "-o", tmp_path / "b.tape", "--force") == 1
+        assert capsys.readouterr().err == f"ebpftop: {tmp_path}/b.tape is being recorded by another ebpftop\n"
+    assert [frame for _, frame in read(tmp_path / "b.tape")] == [hello()]
+    assert run(*action, *inputs, "-o", tmp_path / "b.tape", "--force") == 0
+
+
 def test_an_output_that_fails_leaves_nothing(tmp_path: Path, tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
 
