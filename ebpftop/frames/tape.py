@@ -85,6 +85,7 @@ class TapeWriter:
         self._last_block = self._last_catalog = 0  # offsets
         self._realtime = self._monotonic = 0  # at the tape's start
         self._marks: list[Mark] = []
+        self._created = fd is None
         self._fd = _create(path, force) if fd is None else fd
         self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
 
@@ -196,7 +197,7 @@ class TapeWriter:
 
     def close(self) -> None:
         """Write the pending frames, the index and the end; the end even if the disk is too full for the rest. Closing
-        twice does nothing.
+        twice does nothing. Raises `FileNotFoundError` if the file is no longer at its path.
         """
         if self._fd < 0:
             return
@@ -210,6 +211,8 @@ class TapeWriter:
                     at = index
             finally:
                 self._put(BLOCK.pack(0, 0, at, 0, form.END))
+            if self._created and not _is_at(self._fd, self.path):
+                raise FileNotFoundError(errno.ENOENT, "removed, renamed or replaced while it was recorded")
         finally:
             os.close(self._fd)
             self._fd = -1
@@ -265,6 +268,16 @@ def _create(path: Path, force: bool) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    """Whether the file still has this path, as far as we may know."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def is_recorded(path: Path) -> bool:
