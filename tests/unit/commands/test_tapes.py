@@ -358,6 +358,15 @@ def test_what_cannot_be_cut_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_part_with_the_greatest_number_of_a_snapshot_can_be_read(tmp_path: Path) -> None:
+    told = story(0)
+    for at, seq in enumerate((1, 2, GREATEST, GREATEST)):
+        told.append((at, msgspec.structs.replace(calls(1, at, {1: at}), seq=seq)))
+    tape = write(tmp_path / "a.tape", told)
+    assert run("cut", tape, "--from", "0.5", "-o", tmp_path / "out") == 0
+    assert [frame.seq for _, frame in read(tmp_path / "out") if isinstance(frame, Snapshot)][-1] == GREATEST
+
+
 def test_what_can_be_read_of_a_cut_tape_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torn = write(tmp_path / "a.tape", story(), ends=False)
     assert run("cut", torn, "--from", "10", "-o", tmp_path / "out") == 1
