@@ -8,6 +8,7 @@ import pytest
 
 from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
+    GREATEST,
     AnyRequest,
     Catalog,
     Columns,
@@ -15,6 +16,7 @@ from ebpftop.frames.messages import (
     Detach,
     Detached,
     Hello,
+    Host,
     Load,
     Losses,
     Pong,
@@ -410,6 +412,19 @@ async def test_a_process_keeps_its_start_when_more_is_learned_of_its_hosts_clock
         await reader.until(lambda: any(isinstance(frame, ProcessFacts) for frame in reader.frames))
         (found,) = [frame for frame in reader.frames if isinstance(frame, ProcessFacts)]
         assert found.start_ns == process.start_ns
+
+
+async def test_times_at_their_limit_stay_within_it_on_our_clocks(read: Read) -> None:
+    """Otherwise a tape of them could not be read."""
+    behind = FarHost(CATALOG, ahead_ns=-100 * SECOND)
+    async with read({"web-1": FarHost(CATALOG), "web-2": behind}) as reader:
+        behind.play(Processes(processes=[Process(id=1, tgid=17, start_ns=GREATEST, comm="redis")]))
+        behind.play(Host(realtime_ns=GREATEST, cpu_percent=1, memory_percent=1, load=1))
+        await reader.until(lambda: reader.session.processes and reader.source.peers[1].load)
+        (process,) = reader.session.processes.values()
+        load = reader.source.peers[1].load
+        assert load is not None
+        assert (process.start_ns, load.realtime_ns) == (GREATEST, GREATEST)
 
 
 async def test_a_process_that_no_host_has_is_gone(read: Read) -> None:
