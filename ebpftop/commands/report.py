@@ -28,12 +28,10 @@ def report(arguments: argparse.Namespace) -> int:
     tape: Path = arguments.tape
     out: Path = arguments.output
     to_stdout = str(out) == "-"
-    try:
-        if not to_stdout:
-            files.check(out, force=arguments.force)
-    except (files.FileRefused, OSError) as error:
-        raise UserError(_why(out, error)) from None
     given: list[Path] = [tape] if arguments.other is None else [tape, arguments.other]
+    if not to_stdout:
+        with files.told(out):
+            files.check(out, given, force=arguments.force)
     tapes = [read_tape(each, "; the report covers what comes before") for each in given]
     title = arguments.title or f"What ebpftop recorded: {' and '.join(each.stem for each in given)}"
     scope = Scope(_span(tapes[0], arguments.begin, arguments.end))
@@ -48,10 +46,8 @@ def report(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(written)
         return status
-    try:
-        files.write(out, written, force=arguments.force)
-    except (files.FileRefused, OSError) as error:
-        raise UserError(_why(out, error)) from None
+    with files.told(out):
+        files.write(out, written, given, force=arguments.force)
     print(f"{inert(str(out))}: {formatting.bytes_(len(written))}", file=sys.stderr)
     return status
 
@@ -68,10 +64,6 @@ def _compares(arguments: argparse.Namespace) -> bool:
     if arguments.other is not None and (arguments.begin, arguments.end) != WHOLE:
         raise UsageError("--from and --to apply to one tape; with two tapes, use --a and --b")
     return True
-
-
-def _why(path: Path, error: Exception) -> str:
-    return f"{inert(str(path))}: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 def _span(taped: Taped, begin: float | time | None, end: float | time | None) -> Span:

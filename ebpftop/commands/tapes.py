@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from ebpftop.base.errors import UsageError, UserError
-from ebpftop.base.inert import inert
 from ebpftop.catalog import folders
 from ebpftop.catalog.info import info as probe_info
 from ebpftop.collector import decode
@@ -135,13 +134,9 @@ def _export(arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
             problems = export(reader, arguments.format, sys.stdout.buffer, raw=arguments.raw)
         else:
-            try:
-                with files.create(arguments.output, force=arguments.force) as file:
-                    problems = export(reader, arguments.format, file, raw=arguments.raw)
-            except files.FileRefused as error:
-                raise UserError(str(error)) from None
-            except OSError as error:
-                raise UserError(f"{inert(str(arguments.output))}: {error.strerror}") from None
+            out = arguments.output
+            with files.told(out), files.create(out, [arguments.tape], force=arguments.force) as file:
+                problems = export(reader, arguments.format, file, raw=arguments.raw)
     return _told([], problems)
 
 

@@ -68,7 +68,10 @@ async def record(
     else:
         progress.finish(path, tape)
     finally:
-        await closing.close()
+        try:
+            await closing.close()
+        except OSError as error:  # the tape's end, if the source ended before
+            progress.fail(f"{inert(str(path))}: {error.strerror}")
     return progress.code
 
 

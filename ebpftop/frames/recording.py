@@ -66,5 +66,7 @@ class Recording(Source):
         await self._source.request(request)
 
     async def close(self) -> None:
-        self.stop()
-        await self._source.close()
+        try:
+            self.stop()
+        finally:
+            await self._source.close()

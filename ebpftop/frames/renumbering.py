@@ -36,7 +36,7 @@ from ebpftop.frames.messages import (
     Threads,
     ViewInfo,
 )
-from ebpftop.frames.messages.base import LARGEST
+from ebpftop.frames.messages.base import GREATEST
 from ebpftop.frames.stacks import STACK
 
 
@@ -61,9 +61,9 @@ class Shift(Struct, frozen=True):
 class Latest(Struct, frozen=True):
     """The latest times that the other stream can contain; by default all that a frame can carry."""
 
-    realtime: int = LARGEST
-    monotonic: int = LARGEST
-    boottime: int = LARGEST
+    realtime: int = GREATEST
+    monotonic: int = GREATEST
+    boottime: int = GREATEST
 
 
 class Renumbered:

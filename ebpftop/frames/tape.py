@@ -51,7 +51,8 @@ class TapeExists(Exception):
 
 
 class TapeWriter:
-    """Writes a tape that only its owner can read. Command lines are omitted unless `args`.
+    """Writes a tape that only its owner can read. Command lines are omitted unless `args`. fd: an open file to write to
+    and close; then none is created.
 
     Raises `TapeExists` if the file exists (with `force`, only if it isn't a regular file, or another writer is writing
     it), and `OSError`, as do `write`, `flush` and `close`.
@@ -64,6 +65,7 @@ class TapeWriter:
         args: bool = False,
         force: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
+        fd: int | None = None,
     ) -> None:
         self.path, self.args = path, args
         self.size = 0  # bytes written
@@ -83,12 +85,14 @@ class TapeWriter:
         self._last_block = self._last_catalog = 0  # offsets
         self._realtime = self._monotonic = 0  # at the tape's start
         self._marks: list[Mark] = []
-        self._fd = _create(path, force)
+        self._created = fd is None
+        self._fd = _create(path, force) if fd is None else fd
         try:
             self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
         except OSError:  # without that it is no tape
             os.close(self._fd)
-            path.unlink(missing_ok=True)
+            if self._created:
+                path.unlink(missing_ok=True)
             raise
 
     def write(self, frame: AnyFrame, at: int | None = None) -> None:
@@ -199,7 +203,7 @@ class TapeWriter:
 
     def close(self) -> None:
         """Write the pending frames, the index and the end; the end even if the disk is too full for the rest. Closing
-        twice does nothing.
+        twice does nothing. Raises `FileNotFoundError` if the file is no longer at its path.
         """
         if self._fd < 0:
             return
@@ -213,6 +217,8 @@ class TapeWriter:
                     at = index
             finally:
                 self._put(BLOCK.pack(0, 0, at, 0, form.END))
+            if self._created and not _is_at(self._fd, self.path):
+                raise FileNotFoundError(errno.ENOENT, "removed, renamed or replaced while it was recorded")
         finally:
             os.close(self._fd)
             self._fd = -1
@@ -260,18 +266,47 @@ def _create(path: Path, force: bool) -> int:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TapeExists(f"{ascii(str(path))[1:-1]} is not a regular file")
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TapeExists(f"{ascii(str(path))[1:-1]} is being recorded by another ebpftop") from None
-        except OSError:
-            pass  # a file system without locks
+        if not _lock(fd, fcntl.LOCK_EX):
+            raise TapeExists(f"{ascii(str(path))[1:-1]} is being recorded by another ebpftop")
         os.fchmod(fd, 0o600)
         os.ftruncate(fd, 0)
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    """Whether the file still has this path, as far as we may know."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+
+
+def is_recorded(path: Path) -> bool:
+    """Whether a `TapeWriter` is writing this file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return not _lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, how: int) -> bool:
+    """Lock a file until it is closed; False if another has locked it."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
 
 
 class TapeReader:

@@ -14,6 +14,7 @@ import msgspec
 
 from ebpftop.frames import tape_format as form
 from ebpftop.frames.codec import MALFORMED
+from ebpftop.frames.messages import GREATEST
 from ebpftop.frames.tape_format import BLOCK, BLOCK_1, RECORD, BadTape, Header, Index, Key
 
 Record = tuple[int, memoryview]  # time, body
@@ -175,8 +176,8 @@ class Blocks:
         return (
             header.kind in kinds
             and 0 < header.unpacked <= limit
-            and header.stored > 0
-            and (last <= header.first <= header.last)
+            and 0 < header.stored <= form.packed(header.unpacked)
+            and last <= header.first <= header.last <= GREATEST
         )
 
     def _scan(self) -> None:
@@ -250,8 +251,8 @@ class Blocks:
             data = stream.decompress(packed, header.unpacked)
             if whole and (len(data) != header.unpacked or stream.decompress(stream.unconsumed_tail, 1)):
                 raise zlib.error("wrong length")
-            if whole and not stream.eof:
-                raise zlib.error("no end")
+            if whole and (not stream.eof or stream.unused_data):
+                raise zlib.error("no end, or more behind it")
         except zlib.error:
             raise self.bad(f"is damaged after {header.first / 1e9:.1f} s") from None
         except MemoryError:

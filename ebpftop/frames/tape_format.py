@@ -24,7 +24,8 @@ much space as that key, so keys are at most half of a tape.
 Version 1 has no kinds, keys or index, and whole snapshots; its end is a header of zeros.
 
 A tape may come from anybody. Its unpacked size is bounded by its own size (`RATIO`), and a decoded frame by the bytes
-that become objects (`PLAIN_LIMIT`). A writer respects both limits.
+that become objects (`PLAIN_LIMIT`). A writer respects both limits. A block stores no more than its content can need
+(`packed`), and nothing behind its stream.
 """
 
 from __future__ import annotations
@@ -150,6 +151,11 @@ def fits(body: bytes | memoryview) -> bool:
     everything = (sizes.columns, *sizes.maps.values(), *changes)
     numbers = sum(len(each.data) for columns in everything for each in columns.values())
     return len(body) - numbers <= PLAIN_LIMIT
+
+
+def packed(size: int) -> int:
+    """More bytes than zlib ever needs for this many; a block may not claim more."""
+    return size + size // 1000 + 64
 
 
 def room(size: int) -> int:

@@ -10,7 +10,7 @@ from msgspec import structs
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import CODES, Labels, Values, pack
 from ebpftop.frames.messages import ColumnInfo, Columns, Losses, ViewInfo
-from ebpftop.frames.messages.base import LARGEST
+from ebpftop.frames.messages.base import GREATEST
 
 HOST = ColumnInfo(field="host", title="host", role="key", decode="host", priority=1)
 
@@ -89,4 +89,4 @@ def summed(losses: Sequence[Losses]) -> Losses:
 
 def added(*numbers: int) -> int:
     """Their sum, or the largest number that a frame can carry."""
-    return min(LARGEST, sum(numbers))
+    return min(GREATEST, sum(numbers))

@@ -275,7 +275,7 @@ def _functions(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
         if not file.functions:
             raise BadTarget(f"{what} has no symbols")
         near = nearest(wanted, _alike(wanted, file.functions))
-        raise BadTarget(f"{what} has no function {inert(wanted)}{inert(near)}")
+        raise BadTarget(f"{what} has no function {inert(wanted)}{near}")
     names: dict[int, str] = {}
     pattern = re.compile(translate(wanted))
     for name, place in file.functions.items():
@@ -296,7 +296,7 @@ def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
         raise BadTarget(f"{inert(file.path)} has no static probes (USDT)")
     if not found:
         near = nearest(wanted, {name for name, *_ in sites})
-        raise BadTarget(f"{inert(file.path)} has no static probe {inert(wanted)}{inert(near)}")
+        raise BadTarget(f"{inert(file.path)} has no static probe {inert(wanted)}{near}")
     return found
 
 

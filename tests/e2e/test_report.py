@@ -64,6 +64,15 @@ def test_it_overwrites_only_with_force(tmp_path: Path) -> None:
     assert out.read_text().startswith("<!DOCTYPE html>")
 
 
+def test_it_never_overwrites_its_input(tmp_path: Path) -> None:
+    tape = tmp_path / "a.tape"
+    tape.write_bytes(DEMO.read_bytes())
+    for given in ((tape,), (DEMO, tape)):
+        done = ebpftop("report", *given, "-o", tape, "--force")
+        assert (done.returncode, done.stderr) == (2, f"ebpftop: {tape} is also an input; write to another file\n")
+    assert tape.read_bytes() == DEMO.read_bytes()
+
+
 def test_it_follows_no_link_and_replaces_no_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     said = complaint(ebpftop("report", DEMO, "-o", tmp_path / "link", "--force"), 1)

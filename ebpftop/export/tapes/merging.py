@@ -19,6 +19,7 @@ from ebpftop.export.tapes.parts import readable
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import (
     FOLDED,
+    GREATEST,
     UNKNOWN,
     Answer,
     AnyFrame,
@@ -74,7 +75,7 @@ class Numbering:
 def merge(readers: Sequence[TapeReader], output: Output) -> tuple[list[str], list[str]]:
     """Write all frames. Returns notes on unusual merging, and why not all frames could be read.
 
-    Raises `UserError` for tapes of different hosts, and for one without the time of its recording.
+    Raises `UserError` for tapes of different hosts or too far apart, and for one without the time of its recording.
     """
     clocks = sorted(((_clock(reader), reader) for reader in readers), key=lambda pair: pair[0].realtime_ns)
     hosts = sorted({clock.hello.host for clock, _ in clocks})
@@ -92,6 +93,8 @@ def merge(readers: Sequence[TapeReader], output: Output) -> tuple[list[str], lis
         streams.append(_stream(number, reader, _Renumbered(shared, first, clock, boots[-1]), clock, first, problems))
     output.write(0, first.hello)
     for at, _, frame in heapq.merge(*streams, key=lambda each: each[:2]):
+        if at > GREATEST:
+            raise UserError("the times of these tapes are further apart than one tape can hold")
         output.write(at, frame)
     return how, problems
 

@@ -11,7 +11,7 @@ from ebpftop.base.errors import UsageError, UserError
 from ebpftop.base.inert import quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.export.tapes.output import Output
-from ebpftop.frames.messages import FIRST, AnyFrame, Events, Hello, Host, Mark, Snapshot
+from ebpftop.frames.messages import FIRST, GREATEST, AnyFrame, Events, Hello, Host, Mark, Snapshot
 from ebpftop.frames.recall import Recall
 from ebpftop.frames.tape import TapeReader
 from ebpftop.frames.tape_format import BadTape
@@ -91,5 +91,5 @@ def _begin(recall: Recall, marks: list[Mark], output: Output) -> dict[int, int]:
 
 def _shifted(frame: AnyFrame, shifts: dict[int, int]) -> AnyFrame:
     if isinstance(frame, Snapshot) and frame.run in shifts:
-        return structs.replace(frame, seq=frame.seq + shifts[frame.run])
+        return structs.replace(frame, seq=min(frame.seq + shifts[frame.run], GREATEST))
     return frame

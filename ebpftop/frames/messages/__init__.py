@@ -8,7 +8,7 @@ attached: differences and rates are the consumer's task (`ebpftop.stats`). Other
 
 from __future__ import annotations
 
-from ebpftop.frames.messages.base import FEW, SOME, Frame, Request, Whole
+from ebpftop.frames.messages.base import FEW, GREATEST, SOME, Frame, Request, Whole
 from ebpftop.frames.messages.costs import Cost, ProgramCost, RingUse
 from ebpftop.frames.messages.facts import Ancestor, FileFacts, LimitFacts, ProcessFacts, SocketFacts, ThreadFacts
 from ebpftop.frames.messages.hosts import Host, Hosts, HostState, Pressure, Without
@@ -87,6 +87,7 @@ __all__ = [
     "FEW",
     "FIRST",
     "FOLDED",
+    "GREATEST",
     "PROTOCOL",
     "SOME",
     "UNKNOWN",

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 # What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
-LARGEST = (1 << 62) - 1  # whole number
-Whole = Annotated[int, Meta(ge=0, lt=LARGEST + 1)]
+GREATEST = (1 << 62) - 1  # whole number
+Whole = Annotated[int, Meta(ge=0, le=GREATEST)]
 Measure = Annotated[float, Meta(ge=0.0, le=1e15)]
 # Upper limits for every list: a few bytes of a tape must not become a list that fills the memory.
 SOME = Meta(max_length=1 << 8)

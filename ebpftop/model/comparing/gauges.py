@@ -11,6 +11,8 @@ from ebpftop.model.comparing.number import Number, Pair
 from ebpftop.model.comparing.sides import OfPast
 from ebpftop.model.past.block import How
 
+_MOST = 1e300  # nothing measured is greater; sums of such values stay finite, and JSON can express them
+
 # Which of a gauge, and what follows its name and its title.
 _NUMBERS: tuple[tuple[How, str, str], ...] = (("last", "", ""), ("high", ".max", " max"))
 
@@ -24,7 +26,7 @@ def gauge_columns(view: ViewInfo) -> list[ColumnInfo]:
 
 def gauges(view: ViewInfo, rows: Joined, sides: tuple[OfPast, OfPast]) -> list[Number]:
     """Two numbers for each gauge, of all rows. If several rows have one key, the greatest counts.
-    Texts are left out.
+    Texts are left out; infinite values are missing.
     """
     read = [(side.past.measured(side.wanted), side.only, place) for side, place in _places(rows, sides)]
     found = []
@@ -35,7 +37,8 @@ def gauges(view: ViewInfo, rows: Joined, sides: tuple[OfPast, OfPast]) -> list[N
                 values = np.full(rows.rows, np.nan)
                 if (column.field, how) in cells:
                     counts = known if only is None else known & only
-                    np.fmax.at(values, place[counts], cells[column.field, how][counts].astype(np.float64))
+                    amounts = cells[column.field, how][counts].astype(np.float64)
+                    np.fmax.at(values, place[counts], np.where(np.abs(amounts) <= _MOST, amounts, np.nan))
                 pairs.append((values, values))
             if not all(np.isnan(lo).all() for lo, _ in pairs):
                 title = f"{column.title}{more}"

@@ -248,6 +248,26 @@ def test_text_shows_the_same(written: Callable[..., Path]) -> None:
     assert "~" in steady
 
 
+def endless() -> Iterator[AnyFrame]:
+    """A gauge that is infinite, no number, or so large that two of them have no sum."""
+    yield hello()
+    yield processes(*(process(each, f"p{each}") for each in range(1, 6)))
+    yield loaded(1, "cpu/syscount", CALLS)
+    for seq in range(9):
+        values = np.array([np.inf, -np.inf, np.nan, 1.7e308, 5], "<f8")
+        rows = columns(tgid=range(1, 6), nr=["read"] * 5, count=[9 * seq] * 5, last_ns=values)
+        yield snapshot(1, seq, {"calls": rows})
+
+
+def test_numbers_without_end_are_missing(written: Callable[..., Path]) -> None:
+    tape = written(frames=endless())
+    rows = rows_of(compared(tape, tape), 0, "calls")
+    assert [rows[key]["last_ns"]["after"] for key in sorted(rows)] == [None, None, None, None, 5]
+    for arguments in ((tape, tape), (tape, "--a", "0..4", "--b", "4..8")):
+        done = ebpftop("compare", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 EVENTS = msgspec.structs.replace(EXECS, columns=EXECS.columns[:2])
 
 

@@ -15,10 +15,12 @@ import pytest
 from ebpftop import arguments as command_line
 from ebpftop.base.errors import UserError
 from ebpftop.commands import tapes
+from ebpftop.export.tapes import output as outputs
 from ebpftop.export.tapes import scrub
 from ebpftop.frames import tape_format
 from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
+    GREATEST,
     Ancestor,
     AnyFrame,
     Attached,
@@ -224,28 +226,52 @@ def test_hostile_text_is_shown_inert(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert any(each.strip().startswith(line.strip()) for each in lines), line
 
 
+def test_a_hostile_mark_is_suggested_inert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tape = write(tmp_path / "a.tape", [*story(), (21, mark("deploy 43\x1b[31m\n\u202e", 21))])
+    assert run("cut", tape, "--from", "deploy [31m", "-o", tmp_path / "out") == 2
+    assert r"; did you mean deploy 43\x1b[31m\n\u202e?" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- output
 
 
-@pytest.mark.parametrize("action", ["cut", "merge", "scrub"])
+OUTPUTS = pytest.mark.parametrize(
+    "action", [("cut",), ("merge",), ("scrub",), ("export", "--format", "json")], ids=" ".join
+)
+
+
+@OUTPUTS
 def test_the_input_is_never_overwritten_and_another_file_only_if_forced(
-    tmp_path: Path, tape: Path, action: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tape: Path, action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = tape.read_bytes()
     (tmp_path / "link").hardlink_to(tape)
-    inputs = [tape, write(tmp_path / "b.tape", story())] if action == "merge" else [tape]
+    inputs = [tape, write(tmp_path / "b.tape", story())] if action == ("merge",) else [tape]
     for output in (tape, tmp_path / "link"):
-        assert run(action, *inputs, "-o", output, "--force") == 2
+        assert run(*action, *inputs, "-o", output, "--force") == 2
         assert "is also an input" in capsys.readouterr().err
     other = tmp_path / "other"
     other.write_text("mine")
-    assert run(action, *inputs, "-o", other) == 1
+    assert run(*action, *inputs, "-o", other) == 1
     assert capsys.readouterr().err == f"ebpftop: {other} exists; --force overwrites it\n"
     assert (other.read_text(), tape.read_bytes()) == ("mine", before)
-    assert run(action, *inputs, "-o", other, "--force") == 0
-    assert TapeReader(other).problem == ""
+    assert run(*action, *inputs, "-o", other, "--force") == 0
+    assert other.read_bytes() != b"mine"
     assert other.stat().st_mode & 0o777 == 0o600
     assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
+
+
+@OUTPUTS
+def test_a_tape_that_is_being_recorded_is_never_overwritten(
+    tmp_path: Path, tape: Path, action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = [tape] * 2 if action == ("merge",) else [tape]
+    with TapeWriter(tmp_path / "b.tape") as writer:
+        writer.write(hello())
+        assert run(*action, *inputs, "-o", tmp_path / "b.tape", "--force") == 1
+        assert capsys.readouterr().err == f"ebpftop: {tmp_path}/b.tape is being recorded by another ebpftop\n"
+    assert [frame for _, frame in read(tmp_path / "b.tape")] == [hello()]
+    assert run(*action, *inputs, "-o", tmp_path / "b.tape", "--force") == 0
 
 
 def test_an_output_that_fails_leaves_nothing(tmp_path: Path, tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,6 +286,36 @@ def test_an_output_that_fails_leaves_nothing(tmp_path: Path, tape: Path, monkeyp
     assert run("cut", tape, "-o", tmp_path / "out") == 1
     assert [each.name for each in tmp_path.iterdir()] == ["a.tape"]
     assert run("cut", tape, "-o", tmp_path / "none" / "out") == 1
+
+
+@OUTPUTS
+@pytest.mark.parametrize("force", [(), ("--force",)], ids=["", "force"])
+def test_an_output_that_cannot_be_made_is_one_line(
+    tmp_path: Path, tape: Path, action: tuple[str, ...], force: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = [tape] * 2 if action == ("merge",) else [tape]
+    for output, why in ((tmp_path / ("y" * 256), "File name too long"), (tape / "out", "Not a directory")):
+        assert run(*action, *inputs, "-o", output, *force) == 1
+        assert capsys.readouterr().err == f"ebpftop: {output}: {why}\n"
+    assert os.listdir(tmp_path) == ["a.tape"]
+
+
+@OUTPUTS
+@pytest.mark.parametrize("name", ["z" * 255, "字" * 85], ids=["ascii", "multi-byte"])
+def test_a_name_may_be_as_long_as_names_get(tmp_path: Path, tape: Path, action: tuple[str, ...], name: str) -> None:
+    inputs = [tape] * 2 if action == ("merge",) else [tape]
+    assert run(*action, *inputs, "-o", tmp_path / name) == 0
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.tape", name])
+
+
+def test_nothing_is_left_of_a_tape_whose_writer_was_killed(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with outputs.output(tmp_path / "out.tape", [], force=False) as written:
+            written.write(0, hello())
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert os.listdir(tmp_path) == []
 
 
 # ---------------------------------------------------------------- cut
@@ -300,6 +356,15 @@ def test_what_cannot_be_cut_is_one_line(
     assert run("cut", tape, *arguments, "-o", tmp_path / "out") == status
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_part_with_the_greatest_number_of_a_snapshot_can_be_read(tmp_path: Path) -> None:
+    told = story(0)
+    for at, seq in enumerate((1, 2, GREATEST, GREATEST)):
+        told.append((at, msgspec.structs.replace(calls(1, at, {1: at}), seq=seq)))
+    tape = write(tmp_path / "a.tape", told)
+    assert run("cut", tape, "--from", "0.5", "-o", tmp_path / "out") == 0
+    assert [frame.seq for _, frame in read(tmp_path / "out") if isinstance(frame, Snapshot)][-1] == GREATEST
 
 
 def test_what_can_be_read_of_a_cut_tape_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -388,6 +453,25 @@ def test_tapes_of_two_hosts_are_not_merged(tmp_path: Path, capsys: pytest.Captur
     assert run("merge", a, b, "-o", tmp_path / "out") == 1
     assert capsys.readouterr().err == "ebpftop: tapes of different hosts can't be merged: 'db\\x1b-01', 'web-03'\n"
     assert run("merge", a, "-o", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_times_at_their_limit_are_merged_into_a_tape_that_can_be_read(tmp_path: Path) -> None:
+    late = processes(process(1, "late", start_ns=GREATEST, ended_ns=GREATEST))
+    times = snapshot(1, 0, {"calls": columns(tgid=[1], nr=["read"], count=[5], last_ns=[0])}, at=30)
+    times = msgspec.structs.replace(times, monotonic_ns=GREATEST, boottime_ns=GREATEST)
+    told = [(0, hello(boot_realtime_ns=GREATEST)), (0, late), (0, loaded(1, "cpu/syscount", CALLS)), (0, times)]
+    a, b, out = write(tmp_path / "a", story()), write(tmp_path / "b", told), tmp_path / "out"
+    assert run("merge", a, b, "-o", out) == 0
+    ends = [each.start_ns for _, frame in read(out) if isinstance(frame, Processes) for each in frame.processes]
+    assert GREATEST in ends
+
+
+def test_tapes_too_far_apart_are_not_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = write(tmp_path / "a", [(0, hello()), (0, mark("then", 0, realtime_ns=0))])
+    b = write(tmp_path / "b", [(0, hello()), (0, mark("now", 0, realtime_ns=GREATEST)), (5, mark("later", 5))])
+    assert run("merge", a, b, "-o", tmp_path / "out") == 1
+    assert capsys.readouterr().err.endswith("the times of these tapes are further apart than one tape can hold\n")
     assert not (tmp_path / "out").exists()
 
 

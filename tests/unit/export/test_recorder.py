@@ -162,6 +162,33 @@ async def test_a_disk_that_fills_up_ends_the_recording(tmp_path: Path, monkeypat
     assert [type(frame).__name__ for frame in on_tape(tmp_path / "a.tape")] == ["Hello", "Processes", "Loaded"]
 
 
+@pytest.mark.parametrize("change", ["removed", "renamed", "replaced", "with its folder", "by a link"])
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_tape_that_is_gone_at_the_end_is_told(tmp_path: Path, change: str, ends: bool) -> None:
+    path, err, stop = tmp_path / "folder" / "a.tape", io.StringIO(), asyncio.Event()
+    path.parent.mkdir()
+
+    def gone(request: Load) -> Sequence[AnyFrame]:
+        path.rename(tmp_path / "b.tape")
+        if change == "replaced":
+            path.write_text("another's")
+        elif change == "by a link":
+            path.symlink_to("nowhere")
+        elif change == "removed":
+            (tmp_path / "b.tape").unlink()
+        elif change == "with its folder":
+            path.parent.rmdir()
+        return on_load(request)
+
+    source = Scripted(gone, [detached(1)], after_load=stop.set, ends=ends)
+    loads = [Load(request=1, probe="cpu/syscount")]
+    async with asyncio.timeout(10):
+        code = await record(source, loads, path, duration=None, args=False, force=False, err=err, stop=stop)
+    told = f"ebpftop: {path}: removed, renamed or replaced while it was recorded\n"
+    assert (code, err.getvalue()) == (1, ("ebpftop: the collector has ended\n" if ends else "") + told)
+    assert source.closed
+
+
 async def test_marks_from_outside_go_onto_the_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "run"
     place.mkdir(mode=0o700)

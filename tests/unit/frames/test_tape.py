@@ -246,8 +246,9 @@ def made(path: Path, *blocks: bytes) -> Path:
     return path
 
 
-def block(data: bytes, claims: int | None = None, first: int = 0, last: int = 0) -> bytes:
-    packed = zlib.compress(data, 9)
+def block(data: bytes, claims: int | None = None, first: int = 0, last: int = 0, rest: int = 0) -> bytes:
+    """rest: bytes stored behind the stream."""
+    packed = zlib.compress(data, 9) + bytes(rest)
     return struct.pack("<IIQQ", len(packed), len(data) if claims is None else claims, first, last) + packed
 
 
@@ -269,6 +270,9 @@ GREETING = record(msgspec.msgpack.encode(hello()))
         block(record(msgspec.msgpack.encode({"kind": "load", "probe": "x"}))),  # a request
         block(record(b"\xdd\xff\xff\xff\xff" + bytes(1000))),  # a list of four billion
         block(GREETING + b"\0"),  # a rest
+        block(GREETING, first=1 << 62, last=1 << 62),  # later than a tape can be
+        block(GREETING, rest=1),
+        block(GREETING, rest=30_000_000),  # more than its content can need
     ],
 )
 def test_hostile_blocks_cost_little_and_are_told(tmp_path: Path, bad: bytes) -> None:
