@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ebpftop.base import streams
+from ebpftop.base import forking, streams
 from ebpftop.kernel import bcc_home, btf, capabilities, headers, libbpf, support, tracefs, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
@@ -161,7 +161,7 @@ def _installation() -> Check:
 def _in_child(name: str, examine: Callable[[], list[Check]]) -> list[Check]:
     """Run checks in a forked child, which confines libraries, mounts and crashes; it has 30 seconds."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = forking.fork()
     if child == 0:
         try:
             signal.alarm(_CHILD_SECONDS)

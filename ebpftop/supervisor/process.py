@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from ebpftop.base import crash, streams
+from ebpftop.base import crash, forking, streams
 from ebpftop.base.hangup import ending_signals
 
 _PR_SET_PDEATHSIG = 1
@@ -33,7 +33,7 @@ def spawn(
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    pid = forking.fork()
     if pid:
         return pid
     status = 1

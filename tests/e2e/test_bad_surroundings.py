@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.command import CHECKOUT, COMMAND, Done
 from tests.support.processes import SLOWER
+from tests.support.quota import pids_group
 from tests.support.shell import PROGRAM, framed, line, shell
 
 RUN = "run lab/hello --duration 0.3"
@@ -151,6 +152,26 @@ def test_a_dashboard_with_just_enough_descriptors_shows_itself() -> None:
         term.wait_for("Catalog", "shop-01")
         term.keys("q")
         assert "Traceback" not in term.wait_for("ended: 0, terminal: same")
+
+
+NO_PROCESS = "no more processes or threads can be started (see 'ulimit -u' and pids.max of the cgroup)"
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("command", [RUN, "list", "doctor", "threads", f"check {CHECKOUT}/probes/lab/hello"])
+def test_too_few_processes(command: str) -> None:
+    with pids_group(1) as group:
+        done = sh(f"echo $$ > {group.folder}/cgroup.procs; exec $E {command}")
+    before = "the loader could not be started: " if command.startswith("check") else ""
+    assert (done.returncode, done.stderr) == (1, f"ebpftop: {before}{NO_PROCESS}\n")
+
+
+@pytest.mark.bpf
+def test_too_few_threads_for_a_loader() -> None:
+    with pids_group(2) as group:
+        done = sh(f"echo $$ > {group.folder}/cgroup.procs; exec $E check {CHECKOUT}/probes/lab/hello")
+    assert done.returncode == 1
+    assert f"did not compile: the loader ended: {NO_PROCESS}\n" in done.stdout
 
 
 # ---------------------------------------------------------------- who it is
