@@ -17,7 +17,7 @@ import msgspec
 from ebpftop.base import crash
 from ebpftop.base.forking import NO_PROCESS
 from ebpftop.handover import protocol, transport
-from ebpftop.supervisor import process
+from ebpftop.supervisor import privilege, process
 
 CPU_SECONDS = 60  # a load computes for a fifth of a second; under software emulation for a few
 WALL_SECONDS = 300.0  # and waits for a processor as long as the machine makes it
@@ -162,7 +162,7 @@ class Tasks:
         for pid, task in self._running.items():
             if task.deadline <= now and not task.overdue:
                 task.overdue = True
-                os.kill(pid, signal.SIGKILL)
+                privilege.kill(pid, signal.SIGKILL)
 
     def reap(self, pid: int, status: int) -> protocol.TaskEnded | None:
         """The report to the collector about a process that ended; None if it wasn't a task, or finished its work."""
@@ -182,7 +182,7 @@ class Tasks:
             task.channel.close()
         self._waiting.clear()
         for pid in self._running:
-            os.kill(pid, signal.SIGKILL)
+            privilege.kill(pid, signal.SIGKILL)
 
 
 def how(status: int, overdue: float | None = None, output: str = "") -> str:

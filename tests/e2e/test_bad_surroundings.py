@@ -206,7 +206,44 @@ def test_a_root_that_can_not_become_the_invoker(capability: str, command: str) -
     assert (done.returncode, done.stderr) == (3, expected)
 
 
+@pytest.mark.bpf
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_root_that_may_not_signal_the_invoker_still_ends(number: int) -> None:
+    with subprocess.Popen(
+        ["setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", *COMMAND, "run", "lab/hello", "--duration", "60"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "SUDO_UID": "65534", "SUDO_GID": "65534"},
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()  # it is attached
+        running.send_signal(number)
+        running.stdout.read()
+        assert (running.wait(), running.stderr.read()) == (0, "")
+
+
 # ---------------------------------------------------------------- where it is
+
+
+@pytest.mark.parametrize(
+    "command", ["check .", "check x.toml", pytest.param(f"{RUN} --probes x", marks=pytest.mark.bpf)]
+)
+def test_a_current_folder_that_has_been_deleted(tmp_path: Path, command: str) -> None:
+    gone = tmp_path / "gone"
+    done = sh(f"mkdir {gone} && cd {gone} && rmdir {gone} && exec $E {command}", PYTHONPATH=str(CHECKOUT))
+    expected = "ebpftop: the current folder has been deleted: change to another one\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_needs_no_current_folder_works_without_one(tmp_path: Path, command: str) -> None:
+    gone = tmp_path / "gone"
+    done = sh(f"mkdir {gone} && cd {gone} && rmdir {gone} && exec $E {command}", PYTHONPATH=str(CHECKOUT))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # What lies there stays visible: this very checkout may.
