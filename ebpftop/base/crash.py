@@ -60,7 +60,18 @@ def _lack(error: BaseException) -> str | None:
     if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in _said(error):
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return f"too many open files: raise the limit of {limit:,} with 'ulimit -n'"
+    if number == errno.ENOENT and _is_nowhere():
+        return "the current folder has been deleted: change to another one"
     return None
+
+
+def _is_nowhere() -> bool:
+    """Whether there is no current folder, so that relative paths lead nowhere."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def lacks_memory(error: BaseException) -> bool:
