@@ -5,6 +5,7 @@ Checks that load a library or need private mounts run in a child process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -32,6 +33,7 @@ def checks() -> list[Check]:
         support.kernel(),
         support.architecture(),
         _privilege(),
+        support.proc(),
         support.pid_namespace(),
         support.time_namespace(),
         support.cgroup_namespace(),
@@ -57,8 +59,9 @@ def _btf() -> Check:
 def _privilege() -> Check:
     if os.geteuid() != 0:
         return _capabilities()
-    if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
-        return Check("privilege", False, "root in a user namespace only", "run as root on the host")
+    with contextlib.suppress(OSError):  # no /proc, which is another check
+        if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
+            return Check("privilege", False, "root in a user namespace only", "run as root on the host")
     held = capabilities.held()
     if "CAP_SYS_ADMIN" in held:
         return Check("privilege", True, "root", "")
@@ -97,7 +100,7 @@ def _libbpf() -> Check:
     except KernelLacks as lack:
         return Check("libbpf", False, str(lack), lack.remedy)
     except OSError as error:
-        return Check("libbpf", False, error.strerror or str(error), "mount sysfs: mount -t sysfs sysfs /sys")
+        return Check("libbpf", False, error.strerror or str(error), support.MOUNT_SYSFS)
     return Check("libbpf", True, f"libbpf.so.1, {cpus} possible CPUs", "")
 
 

@@ -294,3 +294,48 @@ def test_the_doctor_of_a_machine_without_sysfs() -> None:
     done = sh("unshare -m sh -c 'mount -t tmpfs none /sys && exec $E doctor'")
     assert (done.returncode, done.stderr) == (0, "")
     assert "mount -t sysfs sysfs /sys" in done.stdout
+
+
+NO_PROC = "umount -l /proc"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["threads", "threads --json", "threads --pid 1"])
+def test_threads_of_a_machine_without_proc(command: str) -> None:
+    done = sh(f"unshare -m sh -c '{NO_PROC} && exec $E {command}'")
+    expected = "ebpftop: threads can't be listed: /proc is not mounted\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", expected)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("doctor", "proc\tfailed\t/proc is not mounted\tmount it: mount -t proc proc /proc\n"),
+        ("list", "tracing would give wrong results in an unknown pid namespace (no /proc)\n"),
+    ],
+)
+def test_what_can_be_told_without_proc(command: str, said: str) -> None:
+    done = sh(f"unshare -m sh -c '{NO_PROC} && exec $E {command}'")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    "before", ["mount -t proc -o subset=pid none /proc", "mount --bind /dev/null /proc/stat"], ids=["subset", "empty"]
+)
+def test_a_proc_that_does_not_show_the_machine(before: str) -> None:
+    done = sh(f"unshare -m sh -c '{before} && exec $E {RUN}'")
+    expected = "the machine's load is unknown: /proc/stat, /proc/meminfo or /proc/loadavg can't be read"
+    assert (done.returncode, done.stderr) == (0, f"ebpftop: {expected}\n")
+    doctor = sh(f"unshare -m sh -c '{before} && exec $E doctor'")
+    assert (doctor.returncode, doctor.stderr) == (0, "")
+    assert "proc\tfailed\tnothing can be read from /proc/" in doctor.stdout
+
+
+@pytest.mark.bpf
+def test_a_machine_that_does_not_say_how_many_cpus_it_may_have() -> None:
+    done = sh(f"unshare -m sh -c 'mount -t tmpfs none /sys/devices/system && exec $E {RUN}'")
+    lack = "a machine without /sys/devices/system/cpu is not supported"
+    assert (done.returncode, done.stderr) == (3, f"ebpftop: {lack}: mount sysfs: mount -t sysfs sysfs /sys\n")
