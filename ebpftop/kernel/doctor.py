@@ -118,6 +118,8 @@ def _bcc() -> list[Check]:
         try:
             os.environ["BCC_KERNEL_SOURCE"] = str(headers.write_tree(Path(scratch), "").root)
             bcc.BPF(text=b"int nothing(void *context) { return 0; }")
+        except KernelLacks as lack:
+            return [Check("BCC", False, f"{detail} can't compile: {lack}", lack.remedy)]
         except Exception as error:  # bcc raises plain Exception
             return [Check("BCC", False, f"{detail} can't compile: {error}", bcc_home.remedy())]
     safe = only_root_writes(package)
