@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import resource
@@ -26,7 +27,7 @@ FILE_SIZE = 256 << 20  # bytes; a verifier's log takes 64 MiB
 MOST_AT_ONCE = 8
 LOADS_AT_ONCE = (os.cpu_count() or 1) + 1  # of those: they compute, and more of them only make all of them late
 MOST_WAITING = 128
-NO_MEMORY, _NO_PROCESS = 112, 113  # exit statuses
+NO_MEMORY, _NO_PROCESS, _NO_FILE = 112, 113, 114  # exit statuses
 _SAID_OF_MEMORY = re.compile(r"std::bad_alloc|LLVM ERROR: out of memory|MemoryError")  # by C++, LLVM, Python
 _RESERVED = 8  # places in the queue that loads never take: the census and the statistics serve all of them
 
@@ -135,6 +136,8 @@ class Tasks:
                     return NO_MEMORY
                 if crash.lacks_process(error):
                     return _NO_PROCESS
+                if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                    return _NO_FILE
                 raise
             return 0
 
@@ -197,6 +200,9 @@ def how(status: int, overdue: float | None = None, output: str = "") -> str:
         return f"used more than {CPU_SECONDS} s of CPU time and was stopped"
     if code == NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
         return f"ran out of memory: limit {_most(resource.RLIMIT_AS, MEMORY) >> 20:,} MiB"
+    if code == _NO_FILE:
+        size = _most(resource.RLIMIT_FSIZE, FILE_SIZE)
+        return f"could not write its files: limit {size:,} bytes (see 'ulimit -f')"
     if code == _NO_PROCESS:
         return f"ended: {NO_PROCESS}"
     return f"exited with status {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"

@@ -339,3 +339,20 @@ def test_a_machine_that_does_not_say_how_many_cpus_it_may_have() -> None:
     done = sh(f"unshare -m sh -c 'mount -t tmpfs none /sys/devices/system && exec $E {RUN}'")
     lack = "a machine without /sys/devices/system/cpu is not supported"
     assert (done.returncode, done.stderr) == (3, f"ebpftop: {lack}: mount sysfs: mount -t sysfs sysfs /sys\n")
+
+
+@pytest.mark.bpf
+def test_a_damaged_btf_is_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    before = f"mount --bind {tmp_path}/empty /sys/kernel/btf/vmlinux"
+    done = sh(f"unshare -m sh -c '{before} && exec $E run cpu/syscount --duration 0.3'")
+    assert done.returncode == 1
+    assert "the BTF in /sys/kernel/btf/vmlinux is damaged" in done.stderr
+    assert "without BTF" not in done.stderr
+
+
+@pytest.mark.bpf
+def test_a_limit_of_file_sizes_is_named() -> None:
+    done = sh(f"ulimit -f 0; $E {RUN}")
+    assert done.returncode == 1
+    assert "the loader could not write its files: limit 0 bytes (see 'ulimit -f')\n" in done.stderr
