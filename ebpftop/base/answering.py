@@ -10,6 +10,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from ebpftop.base import forking
+
 _PATIENCE = 1.0  # seconds
 _PR_SET_PDEATHSIG = 1
 _NO_DISK = b"00:"  # how the numbers of file systems begin that are on no block device
@@ -49,7 +51,7 @@ class Answering:
 
 
 def _ends(ask: Callable[[], object]) -> bool:
-    child = os.fork()
+    child = forking.fork()
     if child == 0:
         try:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import resource
 import select
@@ -16,16 +17,19 @@ import traceback
 
 from ebpftop import __version__
 from ebpftop.base import streams
+from ebpftop.base.forking import NO_PROCESS, NoProcess
 from ebpftop.base.inert import inert
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_NO_MEMORY = ("failed to map segment", os.strerror(errno.ENOMEM), "can't start new thread")
+_NO_MEMORY = ("failed to map segment", os.strerror(errno.ENOMEM))
+_NO_THREAD = "can't start new thread"
+_STACK = 16 << 20  # bytes, at least what a thread's takes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def tell(process: str, error: BaseException) -> None:
-    """Report on stderr what ended the process: one line for a full disk or a lack of memory or files, `report` for a
-    bug. A closed pipe or terminal is normal, so nothing is printed.
+    """Report on stderr what ended the process: one line for a full disk or a lack of memory, files or processes,
+    `report` for a bug. A closed pipe or terminal is normal, so nothing is printed.
     """
     if (lack := _lack(error)) is not None:
         print(f"ebpftop: {lack}", file=sys.stderr)
@@ -50,11 +54,24 @@ def _lack(error: BaseException) -> str | None:
     """The exhausted resource and the remedy; None for other errors."""
     if lacks_memory(error):
         return "not enough memory for this (see 'ulimit -v')"
+    if lacks_process(error):
+        return NO_PROCESS
     number = error.errno if isinstance(error, OSError) else 0
     if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in _said(error):
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return f"too many open files: raise the limit of {limit:,} with 'ulimit -n'"
+    if number == errno.ENOENT and _is_nowhere():
+        return "the current folder has been deleted: change to another one"
     return None
+
+
+def _is_nowhere() -> bool:
+    """Whether there is no current folder, so that relative paths lead nowhere."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def lacks_memory(error: BaseException) -> bool:
@@ -64,7 +81,23 @@ def lacks_memory(error: BaseException) -> bool:
         return limited and "without exception set" in str(error)
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
+    if _NO_THREAD in _said(error):  # for lack of memory, or because of a limit of threads: the error is the same
+        return not _has_room()
     return any(words in _said(error) for words in _NO_MEMORY)
+
+
+def lacks_process(error: BaseException) -> bool:
+    """Whether an exception means that no process or thread can be started, though there is memory."""
+    return isinstance(error, NoProcess) or (_NO_THREAD in _said(error) and _has_room())
+
+
+def _has_room() -> bool:
+    """Whether a thread's stack has room in memory."""
+    try:
+        mmap.mmap(-1, _STACK).close()
+    except OSError:
+        return False
+    return True
 
 
 def _said(error: BaseException) -> str:

@@ -114,7 +114,7 @@ def _again(root: Path, before: Part, now: Part) -> Part:
     """The new state; a probe or playbook that exists but can't be read now keeps its previous state."""
     probes = {key: old for key, old in before.probes.items() if _is_there(root / key)}
     playbooks = {name: old for name, old in before.playbooks.items() if _is_there(old.file)}
-    return Part(probes | _marked(now).probes, now.problems, playbooks | now.playbooks)
+    return Part(probes | _marked(now).probes, now.problems, playbooks | now.playbooks, now.refused)
 
 
 def _is_there(path: Path) -> bool:

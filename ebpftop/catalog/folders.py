@@ -29,12 +29,14 @@ _SHARED = "include"  # headers shared by all probes, beside the categories
 
 class CatalogRead(msgspec.Struct, frozen=True):
     """All readable probes by id, in order; playbooks by name; and `problems`, one line for each unreadable folder and
-    for each playbook step that names a missing probe.
+    for each playbook step that names a missing probe. refused: which of them are about a probe, by its id, or about a
+    playbook, by `playbooks/NAME`.
     """
 
     probes: dict[str, Probe]
     problems: list[str]
     playbooks: dict[str, Playbook] = {}
+    refused: dict[str, str] = {}
 
 
 def bundled() -> Path:
@@ -50,11 +52,16 @@ def includes() -> dict[str, str]:
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The contents of one folder of probes: probes by id, problems, playbooks by name."""
+    """The contents of one folder of probes: probes by id, problems, playbooks by name; `refused`: see `CatalogRead`."""
 
     probes: dict[str, Probe]
     problems: list[str]
     playbooks: dict[str, Playbook] = {}
+    refused: dict[str, str] = {}
+
+    def refuse(self, name: str, why: str) -> None:
+        self.problems.append(why)
+        self.refused.setdefault(name, why)
 
 
 def read_catalog(
@@ -111,8 +118,10 @@ def merged(parts: Sequence[Part]) -> CatalogRead:
     probes: dict[str, Probe] = {}
     playbooks: dict[str, Playbook] = {}
     problems: list[str] = []
+    refused: dict[str, str] = {}
     for part in parts:
         problems += part.problems
+        refused = part.refused | refused
         for probe_id, probe in part.probes.items():
             if (first := probes.setdefault(probe_id, probe)) is not probe:
                 problems.append(_taken(probe.folder, probe_id, first.folder))
@@ -122,7 +131,7 @@ def merged(parts: Sequence[Part]) -> CatalogRead:
     for playbook in playbooks.values():
         problems += faults(playbook, probes)
     order = sorted(playbooks, key=lambda name: (-playbooks[name].priority, name))
-    return CatalogRead(dict(sorted(probes.items())), problems, {name: playbooks[name] for name in order})
+    return CatalogRead(dict(sorted(probes.items())), problems, {name: playbooks[name] for name in order}, refused)
 
 
 def _taken(path: Path, name: str, first: Path) -> str:
@@ -133,7 +142,7 @@ def _read(root: Path, only: str, *, system: bool) -> Part:
     from ebpftop.catalog.document import BadManifest
     from ebpftop.catalog.manifest import read_probe  # cached results don't need it
 
-    part = Part({}, [], {})
+    part = Part({}, [], {}, {})
     seen = size = 0
     for category in _folders(root, part.problems):
         if category.name == PLAYBOOKS and not only:
@@ -150,13 +159,13 @@ def _read(root: Path, only: str, *, system: bool) -> Part:
                 part.problems.append(f"{inert(str(root))}: more than {bound}; {probe_id} and the rest are not read")
                 return part
             if system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
-                part.problems.append(f"{why}; {probe_id} is ignored")
+                part.refuse(probe_id, f"{why}; {probe_id} is ignored")
             else:
                 try:
                     probe = part.probes[probe_id] = read_probe(folder, probe_id)
                     size += len(probe.written) + len(probe.manifest) + len(probe.readme)
                 except BadManifest as error:
-                    part.problems.append(str(error))
+                    part.refuse(probe_id, str(error))
     return part
 
 
@@ -172,13 +181,13 @@ def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> No
         if not _NAME.fullmatch(file.stem):
             part.problems.append(f"{inert(str(file))}: the name may contain only lower-case letters, digits, - and _")
         elif system and (why := _distrust_all(root, folder, file)):
-            part.problems.append(f"{why}; playbook {file.stem} is ignored")
+            part.refuse(f"{PLAYBOOKS}/{file.stem}", f"{why}; playbook {file.stem} is ignored")
         else:
             try:
                 playbook = part.playbooks[file.stem] = read_playbook(file)
                 size += len(playbook.text)
             except BadManifest as error:
-                part.problems.append(str(error))
+                part.refuse(f"{PLAYBOOKS}/{file.stem}", str(error))
 
 
 def playbook_files(folder: Path) -> list[Path]:

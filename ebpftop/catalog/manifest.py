@@ -103,6 +103,9 @@ def _headers(folder: Path) -> list[Path]:
     found = [path for path in entries(folder) if path.suffix == HEADER and not path.name.startswith(".")]
     if len(found) > MOST_HEADERS:
         raise Unreadable(f"{inert(str(folder))}: more than {MOST_HEADERS} headers")
+    for path in found:
+        if not path.name.isprintable():  # nor can a name that isn't UTF-8 be passed on
+            raise Unreadable(f"{inert(str(path))}: the name contains unprintable characters")
     return found
 
 

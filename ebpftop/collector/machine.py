@@ -38,15 +38,19 @@ def pong(number: int) -> Pong:
     )
 
 
-def host(pressures: Pressures) -> Host:
-    """The machine's load now; for the processor, since the last call."""
+def host(pressures: Pressures) -> Host | None:
+    """The machine's load now; for the processor, since the last call. None if /proc doesn't show it."""
     import psutil  # not for `hello`, which somebody waits for
 
+    try:
+        cpu_percent, memory_percent, load = psutil.cpu_percent(), psutil.virtual_memory().percent, os.getloadavg()[0]
+    except Exception:  # psutil raises all kinds of them if a file is missing or empty
+        return None
     return Host(
         realtime_ns=time.time_ns(),
-        cpu_percent=psutil.cpu_percent(),
-        memory_percent=psutil.virtual_memory().percent,
-        load=os.getloadavg()[0],
+        cpu_percent=cpu_percent,
+        memory_percent=memory_percent,
+        load=load,
         own_ns=time.process_time_ns() + root_ns(os.getppid()),
         pressure=pressures.read(),
         cgroup=pressures.cgroup,

@@ -100,6 +100,7 @@ class Server:
             codes.RUN: lambda _: self._codes.answered(None, []),
         }
         self._host_at = 0.0
+        self._loadless = False  # the user has been told that the machine's load is unknown
         self._running = True
 
     def run(self) -> int:
@@ -375,4 +376,8 @@ class Server:
             self._noting.switch(False)
         self._functions.forget()
         self._runs.forget()
-        self._put(host(self._pressures))
+        if (load := host(self._pressures)) is not None:
+            self._put(load)
+        elif not self._loadless:
+            self._loadless = True
+            self._warn("the machine's load is unknown: /proc/stat, /proc/meminfo or /proc/loadavg can't be read")

@@ -181,6 +181,8 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed
                 stage = message.stage
             case protocol.Handover() | protocol.LoadFailed():
                 outcome = message.outcome
+            case protocol.TaskFailed():  # there is no process to wait for
+                raise UserError(message.error)
     receiver.close()
     ended = tasks.reap(*os.waitpid(-1, 0))
     if outcome is None:

@@ -12,6 +12,7 @@ from ebpftop.base.inert import quoted
 from ebpftop.base.nearest import closest
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import Playbook
 from ebpftop.supervisor import caches, privilege
 
@@ -20,11 +21,14 @@ BINARY = ("pprof", "perfetto")
 
 
 def probe(name: str, extra: list[Path]) -> Probe:
-    """The probe with this id or bare name. Raises `UsageError`, with a line for each folder that could not be read,
-    because the probe may be in one of them.
+    """The probe with this id or bare name. Raises `UsageError`: why it can't be used, or with a line for each folder
+    that could not be read, because the probe may be in one of them.
     """
+    meant = folders.read_catalog(extra, rights=privilege.invokers_rights, only=name)
     with contextlib.suppress(find.UnknownProbe):
-        return find.find(folders.read_catalog(extra, rights=privilege.invokers_rights, only=name).probes, name)
+        return find.find(meant.probes, name)
+    if meant.refused:
+        raise UsageError("\n".join(meant.refused.values()))
     catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)  # for the list in the message
     try:
         return find.find(catalog.probes, name)
@@ -37,6 +41,8 @@ def playbook(name: str, extra: list[Path]) -> Playbook:
     catalog = folders.read_catalog(extra, rights=privilege.invokers_rights, cache=caches.folder())
     if found := catalog.playbooks.get(name):
         return found
+    if why := catalog.refused.get(f"{PLAYBOOKS}/{name}"):
+        raise UsageError(why)
     near = closest(name, catalog.playbooks)
     hint = f"did you mean {near}?" if near else f"known: {', '.join(catalog.playbooks)}"
     raise UsageError("\n".join((f"unknown playbook {quoted(name)}; {hint}", *catalog.problems)))

@@ -63,6 +63,8 @@ def _readings(seconds: float) -> tuple[Programs, Programs]:
             os.close(accounting)
     if not now.whole:
         why = f"more than {programs.MOST_DESCRIPTORS:,} files are open, or this is a nested pid namespace"
+        if not os.path.exists("/proc/self"):
+            why = "/proc is not mounted"
         print(f"ebpftop: some owners are missing: {why}", file=sys.stderr)
     return before, now if accounting < 0 else msgspec.structs.replace(now, accounted_since_ns=0)
 

@@ -41,6 +41,8 @@ def threads(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def _looked(pid: int | None, seconds: float) -> tuple[list[Place], Threads]:
+    if not os.path.exists("/proc/self"):
+        raise Cannot("threads can't be listed: /proc is not mounted")
     places = Places()
     try:
         places.take(reader.reading(pid))

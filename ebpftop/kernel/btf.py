@@ -6,6 +6,7 @@ A type is three words (name offset, info, size or type) followed, by kind, by me
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from ebpftop.kernel.libbpf import KernelLacks, library
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
+_UNREADABLE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # else it is damaged
 KINDS = {"struct": 4, "union": 5, "enum": 6, "typedef": 8, "func": 12}
 
 _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FWD, _TYPEDEF, _VOLATILE, _CONST, _RESTRICT = range(2, 12)
@@ -51,8 +53,13 @@ class Btf:
         self._base = base  # must outlive this one
         self._btf: int | None = self._lib.btf__parse_split(os.fsencode(path), base._btf if base else None)
         if not self._btf:
+            number = ctypes.get_errno()
+            if number not in _UNREADABLE:
+                raise KernelLacks(
+                    f"the BTF in {path} is damaged", "check what is mounted there, or boot another kernel"
+                )
             remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' kernels since 2021 are)"
-            raise KernelLacks(f"can't read BTF from {path}: {os.strerror(ctypes.get_errno())}", remedy)
+            raise KernelLacks(f"can't read BTF from {path}: {os.strerror(number)}", remedy)
 
     def __del__(self) -> None:
         if getattr(self, "_btf", None):

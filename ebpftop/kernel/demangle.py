@@ -16,6 +16,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
+from ebpftop.base import forking
 from ebpftop.kernel import go_names, rust_names
 
 _LONGEST = 2048  # characters of a mangled name
@@ -50,7 +51,7 @@ def demangle(names: Collection[str]) -> dict[str, str]:
 def _in_child(names: list[str]) -> list[str]:
     """Demangled names, as many as a child completes."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = forking.fork()
     if child == 0:
         try:
             signal.signal(signal.SIGPROF, signal.SIG_DFL)

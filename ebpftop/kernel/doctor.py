@@ -5,6 +5,7 @@ Checks that load a library or need private mounts run in a child process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ebpftop.base import streams
+from ebpftop.base import forking, streams
 from ebpftop.kernel import bcc_home, btf, capabilities, headers, libbpf, support, tracefs, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
@@ -32,6 +33,7 @@ def checks() -> list[Check]:
         support.kernel(),
         support.architecture(),
         _privilege(),
+        support.proc(),
         support.pid_namespace(),
         support.time_namespace(),
         support.cgroup_namespace(),
@@ -57,8 +59,9 @@ def _btf() -> Check:
 def _privilege() -> Check:
     if os.geteuid() != 0:
         return _capabilities()
-    if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
-        return Check("privilege", False, "root in a user namespace only", "run as root on the host")
+    with contextlib.suppress(OSError):  # no /proc, which is another check
+        if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
+            return Check("privilege", False, "root in a user namespace only", "run as root on the host")
     held = capabilities.held()
     if "CAP_SYS_ADMIN" in held:
         return Check("privilege", True, "root", "")
@@ -97,7 +100,7 @@ def _libbpf() -> Check:
     except KernelLacks as lack:
         return Check("libbpf", False, str(lack), lack.remedy)
     except OSError as error:
-        return Check("libbpf", False, error.strerror or str(error), "mount sysfs: mount -t sysfs sysfs /sys")
+        return Check("libbpf", False, error.strerror or str(error), support.MOUNT_SYSFS)
     return Check("libbpf", True, f"libbpf.so.1, {cpus} possible CPUs", "")
 
 
@@ -115,6 +118,8 @@ def _bcc() -> list[Check]:
         try:
             os.environ["BCC_KERNEL_SOURCE"] = str(headers.write_tree(Path(scratch), "").root)
             bcc.BPF(text=b"int nothing(void *context) { return 0; }")
+        except KernelLacks as lack:
+            return [Check("BCC", False, f"{detail} can't compile: {lack}", lack.remedy)]
         except Exception as error:  # bcc raises plain Exception
             return [Check("BCC", False, f"{detail} can't compile: {error}", bcc_home.remedy())]
     safe = only_root_writes(package)
@@ -161,7 +166,7 @@ def _installation() -> Check:
 def _in_child(name: str, examine: Callable[[], list[Check]]) -> list[Check]:
     """Run checks in a forked child, which confines libraries, mounts and crashes; it has 30 seconds."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = forking.fork()
     if child == 0:
         try:
             signal.alarm(_CHILD_SECONDS)

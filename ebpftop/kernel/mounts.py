@@ -39,10 +39,15 @@ def controllers(hierarchy: int, table: Path = CONTROLLERS) -> set[str]:
 
 def hierarchies(table: Path = MOUNTS, controllers: Path = CONTROLLERS) -> dict[int, Path]:
     """The mount points of the control group hierarchies with controllers, by the kernel's number for the hierarchy: 0
-    is version 2. See cgroups(7). Raises `OSError`.
+    is version 2, and alone where /proc hides the numbers of the others (its option `subset=pid`). See cgroups(7).
+    Raises `OSError`.
     """
     found = dict(enumerate(of_kind("cgroup2", table)[:1]))
-    numbers = {name: int(fields[0]) for name, *fields in map(str.split, controllers.read_text().splitlines()[1:])}
+    try:
+        rows = controllers.read_text().splitlines()[1:]
+    except OSError:
+        return found
+    numbers = {name: int(fields[0]) for name, *fields in map(str.split, rows)}
     for place, options in _mounted("cgroup", table):
         for number in {numbers[name] for name in options if numbers.get(name)}:
             found.setdefault(number, place)

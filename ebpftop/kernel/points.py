@@ -49,8 +49,8 @@ def missing(mechanism: str, target: str, args: Sequence[str] = ()) -> str | None
 def _raw_tracepoint(name: str, args: Sequence[str]) -> str | None:
     try:
         found = _prototype(name)
-    except KernelLacks:
-        return f"can't check the prototype of {name} without BTF" if args else None
+    except KernelLacks as lack:
+        return f"can't check the prototype of {name}: {lack}" if args else None
     if found is None:
         return f"this kernel has no tracepoint {name}"
     if [_words(one) for one in found[: len(args)]] != [_words(one) for one in args]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 OLDEST_KERNEL, OLDEST_TESTED = (5, 15), (6, 1)
 _INITIAL_PID, _INITIAL_CGROUP = 0xEFFFFFFC, 0xEFFFFFFB  # the inodes of the initial namespaces: linux/proc_ns.h
+MOUNT_SYSFS, _MOUNT_PROC = "mount sysfs: mount -t sysfs sysfs /sys", "mount it: mount -t proc proc /proc"
 _OUTSIDE = "run it on the host, or start the container with --pid=host (Kubernetes: hostPID)"
 
 
@@ -25,7 +26,7 @@ class Check(NamedTuple):
 
 def essentials() -> list[Check]:
     """The checks that every tracing command needs to pass."""
-    return [kernel(), architecture(), btf()]
+    return [kernel(), architecture(), btf(), cpus()]
 
 
 def kernel() -> Check:
@@ -53,6 +54,33 @@ def btf() -> Check:
     ok = os.path.exists("/sys/kernel/btf/vmlinux")
     detail = "/sys/kernel/btf/vmlinux" if ok else "a kernel without BTF"
     return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 6.1 or newer")
+
+
+def cpus() -> Check:
+    """Check that the number of possible CPUs is known: entries of per-CPU maps have a value for each."""
+    folder = "/sys/devices/system/cpu"
+    ok = os.access(f"{folder}/possible", os.R_OK)
+    return Check("CPUs", ok, folder if ok else f"a machine without {folder}", "" if ok else MOUNT_SYSFS)
+
+
+def proc() -> Check:
+    """Check that /proc shows more than processes; most things work without that."""
+    if not os.path.exists("/proc/self"):
+        return Check("proc", False, "/proc is not mounted", _MOUNT_PROC)
+    lacking = [name for name in ("cgroups", "loadavg", "meminfo", "stat") if not _has_text(f"/proc/{name}")]
+    if not lacking:
+        return Check("proc", True, "complete", "")
+    names = ", ".join(f"/proc/{name}" for name in lacking)
+    detail = f"nothing can be read from {names}: the machine's load or names of cgroups are unknown"
+    return Check("proc", False, detail, f"{_MOUNT_PROC}, without subset=pid")
+
+
+def _has_text(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
 
 
 def pid_namespace() -> Check:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import tempfile
@@ -41,45 +42,63 @@ class View:
     """
 
     def __init__(self, folder: Path, give_up: Callable[[], None]) -> None:
-        self.is_root = "CAP_SYS_CHROOT" in capabilities.held()
+        self._folder, self._give_up = folder, give_up
+        threading.stack_size(_STACK)
+        self.is_root = "CAP_SYS_CHROOT" in capabilities.held() and self._may_separate()
         self._landlock = not self.is_root and landlock.available()
         self.lack = (
             ""
             if self.is_root or self._landlock
             else "the compiler is not confined: it can open any file its user may read"
         )
-        self._folder, self._give_up = folder, give_up
-        threading.stack_size(_STACK)
 
     def run(self, work: Callable[[Path], _T]) -> _T:
         """The result of `work`, which gets the folder's path as seen inside. Raises what `work` raises."""
-        found: list[_T] = []
-        failed: list[BaseException] = []
+        return _in_thread(lambda: work(self._enter()))
 
-        def inside() -> None:
-            try:
-                found.append(work(self._enter()))
-            except BaseException as error:
-                failed.append(error)
+    def _may_separate(self) -> bool:
+        """Whether a thread may get a root directory of its own: a container's seccomp filter may deny that to root."""
+        try:
+            _in_thread(self._separate)
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.ENOSYS):
+                return False
+            raise
+        return True
 
-        thread = threading.Thread(target=inside)
-        thread.start()
-        thread.join()
-        if failed:
-            raise failed[0]
-        return found[0]
+    def _separate(self) -> None:
+        if _libc.unshare(_CLONE_FS):
+            raise OSError(ctypes.get_errno(), "separating the root directory")
+        os.chroot(self._folder)
+        os.chdir("/")
 
     def _enter(self) -> Path:
         """Enter the sandbox. Root directory, working directory, user and capabilities are per thread."""
         if self.is_root:
-            if _libc.unshare(_CLONE_FS):
-                raise OSError(ctypes.get_errno(), "separating the root directory")
-            os.chroot(self._folder)
-            os.chdir("/")
+            self._separate()
         self._give_up()
         if self._landlock:
             landlock.only([self._folder, _CPUS], [_KALLSYMS])
         return Path("/") if self.is_root else self._folder
+
+
+def _in_thread(work: Callable[[], _T]) -> _T:
+    """The result of `work` in a new thread. Raises what `work` raises."""
+    found: list[_T] = []
+    failed: list[BaseException] = []
+
+    def inside() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def _remove_old() -> None:

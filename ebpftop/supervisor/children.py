@@ -58,7 +58,7 @@ def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> St
 def end(started: Started) -> None:
     """Make sure that the consumer has ended, after a failure on the root side."""
     with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it has
-        os.kill(started.consumer.pid, signal.SIGKILL)
+        privilege.kill(started.consumer.pid, signal.SIGKILL)
         os.waitpid(started.consumer.pid, 0)
     started.terminal.restore(screen_too=started.screen)
 

@@ -121,7 +121,7 @@ class Folders:
     def end(self) -> None:
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                privilege.kill(self.pid, signal.SIGKILL)
 
 
 def _report(current: CurrentCatalog, channel: socket.socket) -> int:

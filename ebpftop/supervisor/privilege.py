@@ -157,6 +157,17 @@ def invokers_rights() -> AbstractContextManager[None]:
     return rights_of(invoker())
 
 
+def kill(pid: int, number: int) -> None:
+    """Send a signal to a child, which may have become the invoker: root without CAP_KILL needs the invoker's rights for
+    that. Raises `OSError`.
+    """
+    try:
+        os.kill(pid, number)
+    except PermissionError:
+        with invokers_rights():
+            os.kill(pid, number)
+
+
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
     """Open paths with the invoker's rights; afterwards root's are restored. The process must have only one thread.

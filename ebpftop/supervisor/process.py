@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from ebpftop.base import crash, streams
+from ebpftop.base import crash, forking, streams
 from ebpftop.base.hangup import ending_signals
 
 _PR_SET_PDEATHSIG = 1
@@ -33,7 +34,7 @@ def spawn(
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    pid = forking.fork()
     if pid:
         return pid
     status = 1
@@ -67,10 +68,14 @@ def _become_child(name: str, keep: Collection[int], session: bool, stderr: int |
         os.dup2(stderr, 1)
         os.dup2(stderr, 2)
     kept = {0, 1, 2, *keep}
-    for entry in os.listdir("/proc/self/fd"):
-        if int(entry) not in kept:
+    try:
+        there = [int(entry) for entry in os.listdir("/proc/self/fd")]
+    except OSError:  # no /proc
+        there = [*range(resource.getrlimit(resource.RLIMIT_NOFILE)[0])]
+    for descriptor in there:
+        if descriptor not in kept:
             try:
-                os.close(int(entry))
+                os.close(descriptor)
             except OSError:
                 continue  # the listing's own descriptor
     _libc.prctl(15, f"ebpftop:{name}".encode()[:15], 0, 0, 0)  # PR_SET_NAME

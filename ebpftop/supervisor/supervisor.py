@@ -124,7 +124,7 @@ class Supervisor:
                     self.plan.folders.restart()
                     self._watch_folders()
                 if self._status is None and self._ending_since and time.monotonic() > self._ending_since + _PATIENCE:
-                    os.kill(self._consumer, signal.SIGKILL)
+                    privilege.kill(self._consumer, signal.SIGKILL)
         except BaseException:
             self._end_others()
             self._started.terminal.restore(screen_too=self._started.screen)
@@ -199,7 +199,7 @@ class Supervisor:
         if self._link is not None:
             self._link.send(message, descriptors)
             if self._link.is_full and self._collector:
-                os.kill(self._collector, signal.SIGKILL)
+                privilege.kill(self._collector, signal.SIGKILL)
 
     # ---------------------------------------------------------------- requests from children
 
@@ -310,14 +310,14 @@ class Supervisor:
         self.tasks.end_all()
         for child in (self._collector, self._consumer if self._status is None else 0):
             if child:
-                os.kill(child, signal.SIGKILL)
+                privilege.kill(child, signal.SIGKILL)
         self._started.terminal.restore(screen_too=self._started.screen)
         os._exit(128 + signal.SIGTERM)
 
     def _forward(self, number: int) -> None:
         """A signal meant for the command: the consumer ends in its own way, and is killed if it doesn't."""
         if self._status is None:
-            os.kill(self._consumer, number)
+            privilege.kill(self._consumer, number)
             if number != signal.SIGINT or signal.getitimer(signal.ITIMER_REAL)[0]:
                 self._ending_since = self._ending_since or time.monotonic()
 
@@ -347,7 +347,7 @@ class Supervisor:
         together. A SIGSTOP is someone else's doing, who will continue the consumer alone.
         """
         os.kill(os.getpid(), signal.SIGSTOP)
-        os.kill(self._consumer, signal.SIGCONT)
+        privilege.kill(self._consumer, signal.SIGCONT)
 
     # ---------------------------------------------------------------- the end
 
@@ -368,9 +368,9 @@ class Supervisor:
             self._reap()
             time.sleep(0.005)
         if self._collector:
-            os.kill(self._collector, signal.SIGKILL)
+            privilege.kill(self._collector, signal.SIGKILL)
         if self._status is None and self._consumer:
-            os.kill(self._consumer, signal.SIGKILL)
+            privilege.kill(self._consumer, signal.SIGKILL)
             os.waitpid(self._consumer, 0)
 
     def _finish(self) -> int:

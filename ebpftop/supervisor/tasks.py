@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import resource
@@ -15,8 +16,9 @@ from collections.abc import Callable
 import msgspec
 
 from ebpftop.base import crash
+from ebpftop.base.forking import NO_PROCESS
 from ebpftop.handover import protocol, transport
-from ebpftop.supervisor import process
+from ebpftop.supervisor import privilege, process
 
 CPU_SECONDS = 60  # a load computes for a fifth of a second; under software emulation for a few
 WALL_SECONDS = 300.0  # and waits for a processor as long as the machine makes it
@@ -25,7 +27,7 @@ FILE_SIZE = 256 << 20  # bytes; a verifier's log takes 64 MiB
 MOST_AT_ONCE = 8
 LOADS_AT_ONCE = (os.cpu_count() or 1) + 1  # of those: they compute, and more of them only make all of them late
 MOST_WAITING = 128
-NO_MEMORY = 112  # exit status
+NO_MEMORY, _NO_PROCESS, _NO_FILE = 112, 113, 114  # exit statuses
 _SAID_OF_MEMORY = re.compile(r"std::bad_alloc|LLVM ERROR: out of memory|MemoryError")  # by C++, LLVM, Python
 _RESERVED = 8  # places in the queue that loads never take: the census and the statistics serve all of them
 
@@ -132,6 +134,10 @@ class Tasks:
             except Exception as error:
                 if crash.lacks_memory(error):
                     return NO_MEMORY
+                if crash.lacks_process(error):
+                    return _NO_PROCESS
+                if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                    return _NO_FILE
                 raise
             return 0
 
@@ -159,7 +165,7 @@ class Tasks:
         for pid, task in self._running.items():
             if task.deadline <= now and not task.overdue:
                 task.overdue = True
-                os.kill(pid, signal.SIGKILL)
+                privilege.kill(pid, signal.SIGKILL)
 
     def reap(self, pid: int, status: int) -> protocol.TaskEnded | None:
         """The report to the collector about a process that ended; None if it wasn't a task, or finished its work."""
@@ -179,7 +185,7 @@ class Tasks:
             task.channel.close()
         self._waiting.clear()
         for pid in self._running:
-            os.kill(pid, signal.SIGKILL)
+            privilege.kill(pid, signal.SIGKILL)
 
 
 def how(status: int, overdue: float | None = None, output: str = "") -> str:
@@ -194,4 +200,9 @@ def how(status: int, overdue: float | None = None, output: str = "") -> str:
         return f"used more than {CPU_SECONDS} s of CPU time and was stopped"
     if code == NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
         return f"ran out of memory: limit {_most(resource.RLIMIT_AS, MEMORY) >> 20:,} MiB"
+    if code == _NO_FILE:
+        size = _most(resource.RLIMIT_FSIZE, FILE_SIZE)
+        return f"could not write its files: limit {size:,} bytes (see 'ulimit -f')"
+    if code == _NO_PROCESS:
+        return f"ended: {NO_PROCESS}"
     return f"exited with status {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"

@@ -47,7 +47,15 @@ def test_a_malformed_manifest_leaves_the_rest_of_the_catalog(tmp_path: Path) -> 
     listed = {entry["id"] for entry in json.loads(done.stdout)}
     assert {"mine/whole", "lab/hello", "cpu/runqlat"} < listed
     assert "mine/broken" not in listed
-    assert f"{expected}\n" in ebpftop("run", "mine/broken", "--probes", tmp_path).stderr
+    for name in ("mine/broken", "broken"):
+        assert complaint(ebpftop("run", name, "--probes", tmp_path), 2) == expected
+
+
+def test_a_playbook_that_can_not_be_used_is_answered_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks/mine.toml").write_text("x = [")
+    done = ebpftop("triage", "mine", "--probes", tmp_path)
+    assert complaint(done, 2) == f"{tmp_path}/playbooks/mine.toml:1: Invalid value"
 
 
 @pytest.mark.parametrize(("name", "why"), [("missing", "no such folder"), ("file", "not a folder")])

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.command import CHECKOUT, COMMAND, Done
 from tests.support.processes import SLOWER
+from tests.support.quota import pids_group
 from tests.support.shell import PROGRAM, framed, line, shell
 
 RUN = "run lab/hello --duration 0.3"
@@ -153,6 +154,26 @@ def test_a_dashboard_with_just_enough_descriptors_shows_itself() -> None:
         assert "Traceback" not in term.wait_for("ended: 0, terminal: same")
 
 
+NO_PROCESS = "no more processes or threads can be started (see 'ulimit -u' and pids.max of the cgroup)"
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("command", [RUN, "list", "doctor", "threads", f"check {CHECKOUT}/probes/lab/hello"])
+def test_too_few_processes(command: str) -> None:
+    with pids_group(1) as group:
+        done = sh(f"echo $$ > {group.folder}/cgroup.procs; exec $E {command}")
+    before = "the loader could not be started: " if command.startswith("check") else ""
+    assert (done.returncode, done.stderr) == (1, f"ebpftop: {before}{NO_PROCESS}\n")
+
+
+@pytest.mark.bpf
+def test_too_few_threads_for_a_loader() -> None:
+    with pids_group(2) as group:
+        done = sh(f"echo $$ > {group.folder}/cgroup.procs; exec $E check {CHECKOUT}/probes/lab/hello")
+    assert done.returncode == 1
+    assert f"did not compile: the loader ended: {NO_PROCESS}\n" in done.stdout
+
+
 # ---------------------------------------------------------------- who it is
 
 
@@ -185,7 +206,44 @@ def test_a_root_that_can_not_become_the_invoker(capability: str, command: str) -
     assert (done.returncode, done.stderr) == (3, expected)
 
 
+@pytest.mark.bpf
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_root_that_may_not_signal_the_invoker_still_ends(number: int) -> None:
+    with subprocess.Popen(
+        ["setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", *COMMAND, "run", "lab/hello", "--duration", "60"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "SUDO_UID": "65534", "SUDO_GID": "65534"},
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()  # it is attached
+        running.send_signal(number)
+        running.stdout.read()
+        assert (running.wait(), running.stderr.read()) == (0, "")
+
+
 # ---------------------------------------------------------------- where it is
+
+
+@pytest.mark.parametrize(
+    "command", ["check .", "check x.toml", pytest.param(f"{RUN} --probes x", marks=pytest.mark.bpf)]
+)
+def test_a_current_folder_that_has_been_deleted(tmp_path: Path, command: str) -> None:
+    gone = tmp_path / "gone"
+    done = sh(f"mkdir {gone} && cd {gone} && rmdir {gone} && exec $E {command}", PYTHONPATH=str(CHECKOUT))
+    expected = "ebpftop: the current folder has been deleted: change to another one\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_needs_no_current_folder_works_without_one(tmp_path: Path, command: str) -> None:
+    gone = tmp_path / "gone"
+    done = sh(f"mkdir {gone} && cd {gone} && rmdir {gone} && exec $E {command}", PYTHONPATH=str(CHECKOUT))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # What lies there stays visible: this very checkout may.
@@ -236,3 +294,65 @@ def test_the_doctor_of_a_machine_without_sysfs() -> None:
     done = sh("unshare -m sh -c 'mount -t tmpfs none /sys && exec $E doctor'")
     assert (done.returncode, done.stderr) == (0, "")
     assert "mount -t sysfs sysfs /sys" in done.stdout
+
+
+NO_PROC = "umount -l /proc"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["threads", "threads --json", "threads --pid 1"])
+def test_threads_of_a_machine_without_proc(command: str) -> None:
+    done = sh(f"unshare -m sh -c '{NO_PROC} && exec $E {command}'")
+    expected = "ebpftop: threads can't be listed: /proc is not mounted\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", expected)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("doctor", "proc\tfailed\t/proc is not mounted\tmount it: mount -t proc proc /proc\n"),
+        ("list", "tracing would give wrong results in an unknown pid namespace (no /proc)\n"),
+    ],
+)
+def test_what_can_be_told_without_proc(command: str, said: str) -> None:
+    done = sh(f"unshare -m sh -c '{NO_PROC} && exec $E {command}'")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    "before", ["mount -t proc -o subset=pid none /proc", "mount --bind /dev/null /proc/stat"], ids=["subset", "empty"]
+)
+def test_a_proc_that_does_not_show_the_machine(before: str) -> None:
+    done = sh(f"unshare -m sh -c '{before} && exec $E {RUN}'")
+    expected = "the machine's load is unknown: /proc/stat, /proc/meminfo or /proc/loadavg can't be read"
+    assert (done.returncode, done.stderr) == (0, f"ebpftop: {expected}\n")
+    doctor = sh(f"unshare -m sh -c '{before} && exec $E doctor'")
+    assert (doctor.returncode, doctor.stderr) == (0, "")
+    assert "proc\tfailed\tnothing can be read from /proc/" in doctor.stdout
+
+
+@pytest.mark.bpf
+def test_a_machine_that_does_not_say_how_many_cpus_it_may_have() -> None:
+    done = sh(f"unshare -m sh -c 'mount -t tmpfs none /sys/devices/system && exec $E {RUN}'")
+    lack = "a machine without /sys/devices/system/cpu is not supported"
+    assert (done.returncode, done.stderr) == (3, f"ebpftop: {lack}: mount sysfs: mount -t sysfs sysfs /sys\n")
+
+
+@pytest.mark.bpf
+def test_a_damaged_btf_is_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    before = f"mount --bind {tmp_path}/empty /sys/kernel/btf/vmlinux"
+    done = sh(f"unshare -m sh -c '{before} && exec $E run cpu/syscount --duration 0.3'")
+    assert done.returncode == 1
+    assert "the BTF in /sys/kernel/btf/vmlinux is damaged" in done.stderr
+    assert "without BTF" not in done.stderr
+
+
+@pytest.mark.bpf
+def test_a_limit_of_file_sizes_is_named() -> None:
+    done = sh(f"ulimit -f 0; $E {RUN}")
+    assert done.returncode == 1
+    assert "the loader could not write its files: limit 0 bytes (see 'ulimit -f')\n" in done.stderr

@@ -16,7 +16,6 @@ MEMORY = "ebpftop: not enough memory for this (see 'ulimit -v')\n"
     [
         MemoryError(),
         OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
-        RuntimeError("can't start new thread"),
         ImportError("Advice.\n\nOriginal error was: /x.so: failed to map segment from shared object"),
         ImportError("/x.so: cannot allocate: Cannot allocate memory"),
         OSError("libx.so.14: failed to map segment from shared object"),
@@ -24,6 +23,18 @@ MEMORY = "ebpftop: not enough memory for this (see 'ulimit -v')\n"
     ids=repr,
 )
 def test_a_lack_of_memory_is_told_however_it_shows(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    crash.tell("collector", error)
+    assert capsys.readouterr().err == MEMORY
+
+
+def test_a_thread_that_can_not_be_started_lacks_memory_or_a_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = RuntimeError("can't start new thread")
+    crash.tell("collector", error)
+    said = "no more processes or threads can be started (see 'ulimit -u' and pids.max of the cgroup)"
+    assert capsys.readouterr().err == f"ebpftop: {said}\n"
+    monkeypatch.setattr(crash, "_STACK", 1 << 62)
     crash.tell("collector", error)
     assert capsys.readouterr().err == MEMORY
 

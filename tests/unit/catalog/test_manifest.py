@@ -510,6 +510,12 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     assert problems(folder) == [f"{name}: No such file or directory"]
 
 
+def test_a_header_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.h")).touch()
+    assert problems(folder) == [r"\udcff.h: the name contains unprintable characters"]
+
+
 CGROUP = '[params.cgroup]\ntype = "cgroup"\nhelp = "only calls by threads in this cgroup (v2) or below it"\n'
 
 

@@ -15,6 +15,7 @@ EXPECTED = [
     "kernel",
     "architecture",
     "privilege",
+    "proc",
     "pid namespace",
     "time namespace",
     "cgroup namespace",

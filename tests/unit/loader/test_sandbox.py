@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
 import signal
 import tempfile
@@ -13,14 +15,13 @@ from pathlib import Path
 import pytest
 
 from ebpftop.kernel import capabilities, landlock, tracefs
+from ebpftop.loader import sandbox as sandbox_module
 from ebpftop.loader.sandbox import PREFIX, View, sandbox
 from tests.support.lacking import needs_landlock
 
 
 def keep_privileges() -> None:
     """Nothing to give up, but what Landlock takes."""
-    import ctypes
-
     assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS, of this thread
 
 
@@ -41,9 +42,19 @@ def test_the_folder_is_the_root_directory(tmp_path: Path) -> None:
     assert Path("/etc/passwd").exists()  # this thread's root directory is still the same
 
 
+class FilteredLibc:
+    """libc where a seccomp filter denies unshare(2)."""
+
+    def unshare(self, _: int) -> int:
+        ctypes.set_errno(errno.EPERM)
+        return -1
+
+
 @needs_landlock
-def test_landlock_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capabilities, "held", frozenset)
+@pytest.mark.parametrize("held", [(), ("CAP_SYS_CHROOT",)], ids=["no capability", "seccomp"])
+def test_landlock_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: tuple[str, ...]) -> None:
+    monkeypatch.setattr(capabilities, "held", lambda: frozenset(held))
+    monkeypatch.setattr(sandbox_module, "_libc", FilteredLibc())
     (tmp_path / "view").mkdir()
     (tmp_path / "beside").write_text("out")
     (tmp_path / "view" / "link").symlink_to(tmp_path / "beside")

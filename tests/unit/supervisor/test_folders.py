@@ -52,6 +52,15 @@ def test_a_save_is_reported(tmp_path: Path) -> None:
     end(made)
 
 
+def test_a_name_that_is_not_utf_8_costs_one_probe_only(tmp_path: Path) -> None:
+    write_probe(tmp_path)
+    Path(os.fsdecode(os.fsencode(write_probe(tmp_path, "cpu/odd")) + b"/\xff.h")).touch()
+    made = Folders(CurrentCatalog([tmp_path], again=False, system=NOWHERE), None)
+    assert "cpu/calls" in made.catalog.probes
+    (problem,) = made.catalog.problems
+    assert problem.endswith(r"cpu/odd/\udcff.h: the name contains unprintable characters")
+
+
 def test_without_a_watch_no_process_stays(tmp_path: Path) -> None:
     write_probe(tmp_path)
     made = Folders(CurrentCatalog([tmp_path], again=False, system=NOWHERE), None)

@@ -244,6 +244,20 @@ def test_a_task_that_aborts_for_another_reason_did_not_run_out_of_memory() -> No
     assert ended.error == "the aborts was killed by SIGABRT"
 
 
+def too_large(_: socket.socket) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.truncate(1)
+
+
+def test_a_task_that_may_write_no_files_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "FILE_SIZE", 0)
+    made = Tasks()
+    made.start("loader", 1, too_large).close()
+    ended = reap_one(made)
+    assert ended is not None
+    assert ended.error == "the loader could not write its files: limit 0 bytes (see 'ulimit -f')"
+
+
 def test_a_task_can_not_fill_a_disk() -> None:
     def fills(channel: socket.socket) -> None:
         descriptor = os.memfd_create("large")
