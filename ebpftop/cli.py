@@ -9,7 +9,6 @@ import sys
 from ebpftop.arguments import parser
 from ebpftop.base import streams
 from ebpftop.base.errors import UsageError, UserError
-from ebpftop.base.inert import inert_lines
 
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def run(argv: list[str]) -> int:
         sys.stdout.flush()  # report write errors here, not when the interpreter exits
         return status
     except UserError as error:
+        from ebpftop.base.inert import inert_lines
+
         print(f"ebpftop: {inert_lines(str(error))}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
