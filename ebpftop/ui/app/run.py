@@ -88,7 +88,7 @@ def run_dashboard(
             watchdog.daemon = True
             watchdog.start()
 
-        for number in (*ending_signals(), *FATAL):
+        for number in (*ending_signals(), *(each for each in FATAL if signal.getsignal(each) is signal.SIG_DFL)):
             signal.signal(number, leave)
         running.call_later(SETTLED, collect_from_now_on)
         mailbox = Mailbox(app.marking.from_outside)
