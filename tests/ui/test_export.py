@@ -178,13 +178,19 @@ async def offers(on: Stage) -> list[str]:
     return found
 
 
+@pytest.fixture
+def deleted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The current folder has been deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+
+@pytest.mark.usefixtures("deleted")
 async def test_a_folder_that_can_not_be_written_is_told(
     stage: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 500}))
@@ -358,13 +364,10 @@ def test_a_file_gets_a_number_where_its_name_is_taken(folder: Path, monkeypatch:
     assert [saving.save("a", text).name for text in "xyz"] == ["a-now.txt", "a-now-3.txt", "a-now-4.txt"]
 
 
+@pytest.mark.usefixtures("deleted")
 async def test_without_a_home_a_folder_that_can_not_be_written_is_told(
-    stage: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    stage: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 54321)  # has no entry in passwd
     async with stage(options=CALLS) as on:
