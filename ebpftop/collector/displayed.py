@@ -233,10 +233,7 @@ class DisplayedMap:
             return
         aside = take(rows, ended)
         aside[thread] = np.zeros_like(aside[thread])
-        kept, self._kept = self._kept or {name: array[:0] for name, array in aside.items()}, {}
-        unnamed = kept[thread] == 0
-        aside = self._summed({name: np.concatenate((kept[name][unnamed], aside[name])) for name in aside})
-        self._keep({name: np.concatenate((aside[name], kept[name][~unnamed])) for name in aside})
+        self._keep(self._summed(aside))
         self._delete(keys[ended].copy())
         self._keys, self._read = keys[~ended], take(rows, ~ended)
 
@@ -247,9 +244,13 @@ class DisplayedMap:
             self._seen = np.setdiff1d(self._seen, opaque(keys))
 
     def _with_kept(self, rows: Rows) -> Rows:
-        if not self._kept:
-            return rows
-        return {name: np.concatenate((array, self._kept[name])) for name, array in rows.items()}
+        return self._joined(rows, self._kept) if self._kept else rows
+
+    def _joined(self, first: Rows, second: Rows) -> Rows:
+        """The rows of both, one per key: what began in a process that ended is counted for it later."""
+        assert self._process is not None
+        rows = {name: np.concatenate((array, second[name])) for name, array in first.items()}
+        return self._summed(rows) if np.isin(second[self._process], first[self._process]).any() else rows
 
     def _keep(self, rows: Rows) -> None:
         """Keep the rows that count something."""
@@ -257,7 +258,7 @@ class DisplayedMap:
         if not len(next(iter(rows.values()))):
             return
         if self._kept:
-            rows = {name: np.concatenate((self._kept[name], array)) for name, array in rows.items()}
+            rows = self._joined(self._kept, rows)
         excess = len(next(iter(rows.values()))) - KEPT
         if excess > 0:
             rows = self._fold(rows, excess)
@@ -265,26 +266,32 @@ class DisplayedMap:
 
     def _fold(self, rows: Rows, excess: int) -> Rows:
         """Fold the oldest rows into one identity, and half as many again, so that not every ended process causes a
-        fold.
+        fold. Not those of processes that ended and still count: a row never shrinks.
         """
         assert self._process is not None
+        counting = np.intersect1d(rows[self._process], self._read[self._process])
+        counting = counting[self._census.ended(counting) & (counting != FOLDED)]
+        at = np.flatnonzero(~np.isin(rows[self._process], counting))[: excess + KEPT // 2]
+        if not len(at):
+            return rows
         self._census.folded()
-        count = min(excess + KEPT // 2, len(rows[self._process]))
-        old = {name: array[:count].copy() for name, array in rows.items()}
+        old = take(rows, at)
         old[self._process][:] = FOLDED
         if self._thread:
             old[self._thread][:] = 0
         folded = self._summed(old)
-        return {name: np.concatenate((folded[name], array[count:])) for name, array in rows.items()}
+        return {name: np.concatenate((folded[name], np.delete(array, at, axis=0))) for name, array in rows.items()}
 
     def _summed(self, rows: Rows) -> Rows:
-        """One row per key."""
+        """One row per key, in the order in which the keys come."""
         order, starts = _groups([rows[name] for name in self._key_fields])
-        summed = {name: rows[name][order][starts] for name in self._key_fields}
+        firsts = order[starts]
+        by_age = np.argsort(firsts)
+        summed = {name: rows[name][firsts[by_age]] for name in self._key_fields}
         for name in rows:
             if name not in summed:
                 reduce = np.maximum if name in self._gauges else np.add
-                summed[name] = reduce.reduceat(rows[name][order], starts, axis=0)
+                summed[name] = reduce.reduceat(rows[name][order], starts, axis=0)[by_age]
         return summed
 
     def _count_evictions(self, keys: Array) -> None:

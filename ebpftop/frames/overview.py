@@ -174,18 +174,20 @@ class Overview:
             return found | (columns[view.thread_field] == 0) if view.thread_field else found
 
         one, more = np.zeros(rows, np.int64), np.zeros(rows, np.int64)  # of rows, and of those that others went into
+        back = np.zeros(rows, np.int64)  # what rows had that were folded, and began again
         if counter in moved.gains:
             gains, now = moved.gains[counter], moved.stayed[counter].astype(np.int64)
             into = folded(moved.stayed)
             one += sums(moved.stayed, np.where(gains < 0, now, gains), ~into)
             more += sums(moved.stayed, gains, into)
+            back += sums(moved.stayed, now - gains, (gains < 0) & ~into)
             kept.sums += sums(moved.stayed, gains, np.ones(len(gains), bool))
         if counter in moved.born:
             into = folded(moved.born)
             one += sums(moved.born, moved.born[counter], ~into)
             more += sums(moved.born, moved.born[counter], into)
         gone = sums(moved.gone, moved.gone[counter], np.ones(len(moved.gone[counter]), bool))
-        gained = one + more - kept.sums if moved.anew else one + np.maximum(more - gone, 0)
+        gained = one + more - kept.sums if moved.anew else one + np.maximum(more - gone - back, 0)
         kept.sums = one + more if moved.anew else kept.sums - gone
         if counter in moved.born and not moved.anew:
             kept.sums += sums(moved.born, moved.born[counter], np.ones(len(moved.born[counter]), bool))

@@ -140,7 +140,7 @@ class Ledger:
             self._columns[name][at] = column
         present = np.zeros(self.rows, bool)
         present[at] = True
-        left, into = self._folds(np.flatnonzero(self.present & ~present[: len(self.present)]), present)
+        left, into = self._folds(self._left(counts, at, present), present)
         for name, column in counts.items():
             moved = np.zeros(self.rows, np.int64)
             np.add.at(moved, into, self._seen[name][left])
@@ -155,6 +155,8 @@ class Ledger:
         last = self._last
         if last is None or not last.goes_on(columns, self.keys, (*self.counters, *self.gauges)):
             return False
+        if self.process is not None and any(last.shrank(name, columns[name]) for name in self.counters):
+            return False  # it may have been folded, and come back
         old = len(last.places)
         births = len(next(iter(columns.values()))) - old
         if births:
@@ -206,6 +208,15 @@ class Ledger:
         if not self.keys:
             return np.full(rows, 0 if self.rows else -1)
         return align([self._columns[name] for name in self.keys], [fields[name] for name in self.keys])
+
+    def _left(self, counts: Mapping[str, Array], at: Array, present: Array) -> Array:
+        """The rows that left their map, and those that have been there again since, from zero."""
+        left = np.zeros(self.rows, bool)
+        left[: len(self.present)] = self.present & ~present[: len(self.present)]
+        if not self.moment:
+            for name, column in counts.items():
+                left[at] |= column < self._seen[name][at]
+        return np.flatnonzero(left)
 
     def _folds(self, left: Array, present: Array) -> tuple[Array, Array]:
         """(rows that left, the rows that they were folded into), only for folded rows."""

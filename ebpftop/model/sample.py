@@ -37,6 +37,13 @@ class Sample:
         rows = len(before)
         return np.concatenate((np.flatnonzero(now[:rows] != before), np.arange(rows, len(now))))
 
+    def shrank(self, name: str, values: Values) -> bool:
+        """Whether a number of the next sample is smaller."""
+        before = self.columns[name]
+        if not isinstance(before, np.ndarray) or not isinstance(values, np.ndarray) or same_memory(values, before):
+            return False
+        return bool((values[: len(before)] < before).any())
+
 
 def _begins_with(values: Values, before: Values, rows: int) -> bool:
     if isinstance(values, Labels) and isinstance(before, Labels):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from ebpftop.collector import displayed
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
 from ebpftop.collector.displayed import DisplayedMap
@@ -12,6 +16,7 @@ from ebpftop.collector.layout import dtype
 from ebpftop.frames.columns import Array, unpack
 from ebpftop.frames.layout import Field, MapLayout, Record
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
+from ebpftop.model.ledger import Ledger
 
 LAYOUT = MapLayout(
     name="calls",
@@ -155,3 +160,41 @@ def test_a_key_that_the_kernel_evicted_begins_at_0() -> None:
     assert traced.shown() == {(FIRST, 1): (13, 1)}
     traced.count(7, 1, 2)
     assert traced.shown() == {(FIRST, 1): (13, 1), (SECOND, 1): (2, 1)}
+
+
+def test_what_ended_and_counts_again_keeps_its_row() -> None:
+    """A request of a process that ended is served, or another process has its number and was not reported."""
+    traced = Traced()
+    traced.count(7, 1, 13)
+    traced.census.dead.add(FIRST)
+    traced.shown()
+    traced.shown()
+    assert not traced.kernel.rows
+    traced.count(7, 1, 2)
+    assert unpack(traced.map.read())["tgid"].tolist() == [FIRST]
+    assert traced.shown() == {(FIRST, 1): (15, 1)}
+
+
+def test_the_sum_is_exact_whatever_the_census_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of ended processes go to others. Some of those aren't reported, and not every snapshot is sent."""
+    monkeypatch.setattr(displayed, "KEPT", 4)
+    chance = random.Random(13)
+    for _ in range(31):
+        traced, made = Traced(), 0
+        ledger = Ledger(["tgid", "call"], ["count"], process="tgid", limit=4)
+        for number in range(1, 60):
+            latest, dead = traced.census.latest, traced.census.dead
+            for tgid in chance.choices(range(100, 110), k=5):
+                happens = chance.choice(("ends", "begins", "counts", "counts"))
+                if happens == "ends" and tgid in latest:
+                    dead.add(latest[tgid])
+                elif happens == "begins" and (tgid not in latest or latest[tgid] in dead):
+                    latest[tgid] = max(latest.values()) + 1
+                elif tgid in latest:
+                    count = chance.choice((1, 2, 101))
+                    traced.count(tgid, 1, count)
+                    made += count
+            rows = unpack(traced.map.read())
+            if number == 59 or chance.random() < 0.8:
+                ledger.update(rows)
+        assert int(ledger.totals["count"].sum()) == made

@@ -423,8 +423,9 @@ def test_rows_that_are_added_up_count_once_and_shrunken_ones_from_zero(tmp_path:
         calls(2, {0: 12}),  # 2 was evicted
         calls(3, {0: 12, 2: 4, 3: 100}),
         calls(4, {0: 12, 2: 4, 3: 7}),  # 3 shrank
+        calls(5, {0: 20, 2: 4, 3: 2}),  # 3 was added up with 8, and counts again
     ]
-    assert overview(write(tmp_path / "a.tape", told))[1, "calls", "count"].gains.tolist() == [15, 2, 0, 104, 7]
+    assert overview(write(tmp_path / "a.tape", told))[1, "calls", "count"].gains.tolist() == [15, 2, 0, 104, 7, 3]
 
 
 def test_lines_that_no_writer_writes_are_left_out() -> None:

@@ -289,3 +289,12 @@ def test_only_rows_that_changed_or_were_born_are_looked_up(monkeypatch: pytest.M
     assert looked_up == [1, 2]  # the key of the one that was born, and two depths
     assert ledger.deltas["count"].tolist() == [1, 0, 4] + [0] * 997 + [2]
     assert ledger.touched.tolist() == [0, 2, 999, 1000]
+
+
+def test_a_row_that_was_folded_and_counts_again_is_not_counted_twice() -> None:
+    ledger = Ledger(["tgid"], ["count"], process="tgid")
+    ledger.update(sample(tgid=[0, 7, 8], count=[100, 13, 5]))
+    ledger.update(sample(tgid=[0, 7, 8], count=[113, 2, 5]))
+    assert rows(ledger, "tgid") == [(0, 100, 0), (7, 15, 2), (8, 5, 0)]
+    ledger.update(sample(tgid=[0, 8, 7], count=[115, 6, 1]))
+    assert rows(ledger, "tgid") == [(0, 100, 0), (7, 16, 1), (8, 6, 1)]
