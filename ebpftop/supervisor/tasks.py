@@ -90,7 +90,7 @@ class Tasks:
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
             raise NotStarted(f"not loaded: {MOST_WAITING} probes are waiting already, try again in a moment")
         try:
-            ours, theirs = transport.pair()
+            theirs, ours = transport.one_way()
         except OSError as error:
             raise NotStarted(f"the {name} could not be started: {error.strerror}") from error
         limit = WALL_SECONDS if seconds is None else seconds

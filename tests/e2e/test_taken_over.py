@@ -20,6 +20,7 @@ NOBODY = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody"}
 AS_ANYBODY = (
     *("become root", "join root's group", "read root's files", "read the supervisor's memory", "read its environment"),
     *("see its descriptors", "trace it", "signal it", "list the kernel's programs", "use sudo"),
+    "send root a descriptor",
 )
 
 
