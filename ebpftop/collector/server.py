@@ -33,6 +33,7 @@ from ebpftop.collector.together import first
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
+from ebpftop.handover.mailbox import Control, Mailbox
 from ebpftop.kernel import mounts
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
@@ -46,7 +47,7 @@ class Server:
 
     def __init__(
         self,
-        control: socket.socket,
+        control: Control,
         stream: socket.socket,
         catalog: messages.Catalog,
         unsent: memoryview,
@@ -55,7 +56,8 @@ class Server:
         budget: float = budgets.PERCENT,
     ) -> None:
         self._selector = selectors.DefaultSelector()
-        self._control, self._to_supervisor = transport.Receiver(control), transport.Sender(control)
+        self._control, self._to_supervisor = transport.Receiver(control.socket), control.mailbox
+        control.socket.setblocking(False)
         self._outbox = Outbox(stream, self._skipped, unsent)
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
@@ -136,10 +138,12 @@ class Server:
             self._running = False
             return
         self._await(self._outbox.socket, self._on_requests, writing=not written, reading=not self._granting)
-        self._await(self._control.socket, self._on_control, writing=bool(len(self._to_supervisor)))
+        self._await(self._to_supervisor, lambda: None, writing=not self._to_supervisor.is_idle, reading=False)
 
-    def _await(self, sock: socket.socket, read: Callable[[], None], *, writing: bool, reading: bool = True) -> None:
-        """Wait until the socket can be read or written, as far as that is wanted now."""
+    def _await(
+        self, sock: socket.socket | Mailbox, read: Callable[[], None], *, writing: bool, reading: bool = True
+    ) -> None:
+        """Wait until it can be read or written, as far as that is wanted now."""
         events = selectors.EVENT_READ * reading | selectors.EVENT_WRITE * writing
         key = self._selector.get_map().get(sock)
         if key is not None and (not events or key.events != events):
@@ -176,7 +180,7 @@ class Server:
             self._to_supervisor.flush()
         except OSError:
             self._running = False
-        while self._granting and not len(self._to_supervisor):
+        while self._granting and self._to_supervisor.is_idle:
             self._grant(self._granting.popleft())
 
     def _grant(self, request: messages.AnyRequest) -> None:

@@ -14,6 +14,7 @@ from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.supervisor import elevate
 
 _FILES = 64  # descriptors: a probe may have this many maps, programs and attachments
+_FILE_SIZE = 1 << 20  # bytes: messages to root lie in files in memory
 
 
 def become(arguments: argparse.Namespace, argv: list[str]) -> None:
@@ -27,6 +28,11 @@ def become(arguments: argparse.Namespace, argv: list[str]) -> None:
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < _FILES:
         raise Cannot(f"the limit of open files is {files}, and tracing needs {_FILES}: raise it with 'ulimit -n'")
+    size, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if 0 <= size < _FILE_SIZE:
+        raise Cannot(
+            f"the limit of file sizes is {size:,} bytes, and tracing needs {_FILE_SIZE:,}: raise it with 'ulimit -f'"
+        )
     if os.geteuid() == 0 or capabilities.may_trace():
         attached = trial.trial("raw_tracepoint")  # the one mechanism that every supported kernel has
         if not attached.ok:

@@ -11,6 +11,7 @@ from ebpftop.catalog.folders import includes
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol
+from ebpftop.handover.mailbox import Control
 from ebpftop.supervisor import caches
 from ebpftop.supervisor.children import Started
 from ebpftop.supervisor.folders import Folders
@@ -34,7 +35,7 @@ def serve(
     when they change. idle: see `collector.server.Server`. For the other arguments see `Plan`.
     """
 
-    def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
+    def collector(catalog: Catalog, control: Control, stream: socket.socket) -> int:
         from ebpftop.collector.greeting import Greeting
 
         greeting = Greeting(stream, catalog)

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.commands import tracing
+from ebpftop.handover.mailbox import Control
 from ebpftop.kernel import capabilities
 from ebpftop.supervisor import elevate
 
@@ -27,7 +28,7 @@ def serve(arguments: argparse.Namespace, argv: list[str]) -> int:
     arguments.no_sudo = True
     tracing.become_root(arguments, argv)
 
-    def consumer(_control: socket.socket, stream: socket.socket) -> int:
+    def consumer(_control: Control, stream: socket.socket) -> int:
         from ebpftop.hosts.relay import relay
 
         return relay(stream)

@@ -22,6 +22,7 @@ from ebpftop.commands import root, settings
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Load, PlaybookInfo
 from ebpftop.handover import protocol, transport
+from ebpftop.handover.mailbox import Control
 from ebpftop.kernel import support
 from ebpftop.supervisor import children, privilege, terminal
 
@@ -161,7 +162,7 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     loads = _loads(asked.probes, arguments.param, asked.interval)
     become_root(arguments, argv)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(control: Control, stream: socket.socket) -> int:
         from ebpftop.export.exporter import run
 
         return _asynchronously(
@@ -233,7 +234,7 @@ def _trace(
         outer += terminal.outer()
         tied_to = hangup.terminals()
 
-    def child(control: socket.socket, stream: socket.socket) -> int:
+    def child(control: Control, stream: socket.socket) -> int:
         source = _source(control, stream)
         return consumer(hosts.connected(names, arguments.ssh, source) if names else source)
 
@@ -352,13 +353,13 @@ def supervise(
         raise
 
 
-def _source(control: socket.socket, stream: socket.socket) -> LocalSource:
+def _source(control: Control, stream: socket.socket) -> LocalSource:
     from ebpftop.frames.local import LocalSource
 
-    receiver = transport.Receiver(control)
+    receiver = transport.Receiver(control.socket)
 
     def restarted() -> socket.socket:
-        transport.send(control, protocol.Restart())
+        control.mailbox.post(protocol.Restart())
         received = receiver.receive()
         if received is None or not isinstance(received[0], protocol.Stream):
             raise OSError("the supervisor is gone")

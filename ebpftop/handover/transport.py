@@ -50,6 +50,21 @@ def _decoder(kind: Any) -> Callable[[bytes], Any]:
     return msgspec.msgpack.Decoder(kind).decode
 
 
+def decode(body: bytes) -> AnyMessage:
+    """Raises the exceptions in `MALFORMED`."""
+    message: AnyMessage = _decoder(AnyMessage)(body)
+    return message
+
+
+def one_way() -> tuple[socket.socket, socket.socket]:
+    """A connected pair of which the first end, root's, can only send. Nothing can wait in its queue, so nothing that
+    the other end does holds up whoever closes it.
+    """
+    ours, theirs = pair()
+    ours.shutdown(socket.SHUT_RD)
+    return ours, theirs
+
+
 def pair() -> tuple[socket.socket, socket.socket]:
     """A connected pair for `send` and `Receiver`."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -174,7 +189,7 @@ class Receiver:
                     body = self._read(memfd)
                 finally:
                     os.close(memfd)
-            return _decoder(AnyMessage)(body), descriptors
+            return decode(body), descriptors
         except (*MALFORMED, IndexError, OSError) as error:
             close_all(descriptors)
             raise TransportError(f"a message does not decode: {error}") from None

@@ -12,11 +12,14 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from ebpftop.base import priority
-from ebpftop.handover import transport
+from ebpftop.handover import mailbox
+from ebpftop.handover.mailbox import Control
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.terminal import Terminal
 
-Consumer = Callable[[socket.socket, socket.socket], int]
+_LARGEST = 4096  # bytes of a message from the consumer, which asks for nothing but a restart
+
+Consumer = Callable[[Control, socket.socket], int]
 """Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
 
@@ -24,7 +27,7 @@ class Child(NamedTuple):
     """control: our end, for a `Link`."""
 
     pid: int
-    control: socket.socket
+    control: Control
 
 
 class Started(NamedTuple):
@@ -51,7 +54,7 @@ def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> St
     who, terminal, path = privilege.invoker(), Terminal(), list(sys.path)
     stream, theirs = socket.socketpair()
     name = "dashboard" if screen else "run"
-    child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, keep=keep, ahead=screen)
+    child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, largest=_LARGEST, keep=keep, ahead=screen)
     return Started(consumer=child, stream=stream, terminal=terminal, path=path, invoker=who, screen=screen)
 
 
@@ -71,16 +74,18 @@ def spawn(
     path: list[str],
     *,
     orphaned: int,
+    largest: int,
     output: int | None = None,
     keep: Collection[int] = (),
     ahead: bool = False,
 ) -> Child:
     """Fork a child that becomes the invoker; it gets the stream, which is closed here, and `sys.path`.
 
-    orphaned: the signal that it gets when we end. output: a descriptor for its output, without a terminal. keep: more
-    descriptors that it gets. ahead: whether it gets a higher priority on busy CPUs.
+    orphaned: the signal that it gets when we end. largest: the most bytes of a message that it sends. output: a
+    descriptor for its output, without a terminal. keep: more descriptors that it gets. ahead: whether it gets a higher
+    priority on busy CPUs.
     """
-    control, theirs = transport.pair()
+    control, theirs = mailbox.pair(largest)
     parent = os.getpid()
 
     def child() -> int:
@@ -91,9 +96,8 @@ def spawn(
         sys.path[:] = path
         return work(theirs, stream)
 
-    kept = [theirs.fileno(), stream.fileno(), *keep]
+    kept = [theirs.socket.fileno(), *theirs.mailbox.descriptors, stream.fileno(), *keep]
     pid = process.spawn(name, child, keep=kept, session=output is not None, stderr=output)
-    theirs.close()
+    theirs.socket.close()
     stream.close()
-    control.setblocking(False)
     return Child(pid, control)

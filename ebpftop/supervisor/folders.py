@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.folders import CatalogRead
 from ebpftop.frames.codec import MALFORMED
 from ebpftop.handover import protocol, transport
+from ebpftop.handover.mailbox import Mailbox
 from ebpftop.supervisor import privilege, process, tasks
 
 LONGEST = 10  # seconds that one reading may take
@@ -37,18 +38,21 @@ class Folders:
         self._current, self._who = current, who
         self._read = self.catalog = current.catalog
         self.pid = 0
-        self.reports: transport.Receiver | None = None
+        self.reports: Mailbox | None = None
         self.next_start: float | None = None  # in monotonic seconds, while there should be a reader and is none
         if current.next_look is None:
             return
-        reports = self.start().socket
-        reports.setblocking(True)
-        while self.receive() and not current.again:
-            pass
-        if self.reports is None:
-            self.reaped(os.waitpid(self.pid, 0)[1])
-        else:
-            reports.setblocking(False)
+        reports, waiting = self.start(), select.poll()
+        waiting.register(reports, select.POLLIN)
+        ended = os.pidfd_open(self.pid)
+        waiting.register(ended, select.POLLIN)
+        try:
+            while all(ready != ended for ready, _ in waiting.poll()):
+                if self.receive() and current.again:
+                    return
+        finally:
+            os.close(ended)
+        self.reaped(os.waitpid(self.pid, 0)[1])
 
     def restart(self) -> None:
         """Start a reader if there is none, after another pause if that isn't possible now."""
@@ -57,45 +61,40 @@ class Folders:
         except OSError:
             self.next_start = time.monotonic() + PAUSE
 
-    def start(self) -> transport.Receiver:
+    def start(self) -> Mailbox:
         """Fork a reader. Its reports arrive at `reports`, which is returned. Raises `OSError`."""
-        ours, theirs = transport.pair()
+        reports = Mailbox(_LARGEST)
         parent = os.getpid()
 
         def child() -> int:
             privilege.become_reader(self._who)
             process.die_with(parent, signal.SIGKILL)
             tasks.limit()
-            return _report(self._current, theirs)
+            return _report(self._current, reports)
 
         self._output = os.memfd_create("folders-output", os.MFD_CLOEXEC)
         try:
-            self.pid = process.spawn("folders", child, keep=[theirs.fileno()], session=True, stderr=self._output)
+            self.pid = process.spawn("folders", child, keep=reports.descriptors, session=True, stderr=self._output)
         except OSError:
             os.close(self._output)
+            reports.close()
             raise
-        theirs.close()
-        ours.setblocking(False)
         self.next_start = None
-        self.reports = transport.Receiver(ours, most=1, largest=_LARGEST)
-        return self.reports
+        self.reports = reports
+        return reports
 
     def receive(self) -> bool:
-        """Take a report of the reader; returns whether `catalog` changed. `reports` is None once there is no more."""
-        if self.reports is None:
-            return False
+        """Take a report of the reader; returns whether `catalog` changed. If it sends anything else, it is ended."""
         try:
-            received = self.reports.receive()
-            if received is not None and isinstance(received[0], protocol.CatalogRead):
-                self._read = self.catalog = _decode(received[0].catalog)
+            report = self.reports.take() if self.reports is not None else None
+            if isinstance(report, protocol.CatalogRead):
+                self._read = self.catalog = _decode(report.catalog)
                 return True
-        except BlockingIOError:
-            return False  # not a whole message yet
-        except (transport.TransportError, *MALFORMED, OSError):
-            pass
-        self.reports.close()
-        self.reports = None
-        self.end()
+            odd = report is not None
+        except (transport.TransportError, *MALFORMED):
+            odd = True
+        if odd:
+            self.end()
         return False
 
     def reaped(self, status: int) -> bool:
@@ -103,8 +102,12 @@ class Folders:
         output = os.pread(self._output, 1 << 16, 0).decode("utf-8", "replace")
         os.close(self._output)
         self.pid = 0
+        changed = self.receive()
+        if self.reports is not None:
+            self.reports.close()
+        self.reports = None
         if status == 0:
-            return False
+            return changed
         self.next_start = time.monotonic() + PAUSE
         how = tasks.how(status, output=output)
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
@@ -124,7 +127,7 @@ class Folders:
                 privilege.kill(self.pid, signal.SIGKILL)
 
 
-def _report(current: CurrentCatalog, channel: socket.socket) -> int:
+def _report(current: CurrentCatalog, reports: Mailbox) -> int:
     """The reader's work: read, wait and look again, as long as there is something to look at."""
     try:
         while (at := current.next_look) is not None:
@@ -133,9 +136,7 @@ def _report(current: CurrentCatalog, channel: socket.socket) -> int:
             changed = current.look()
             signal.alarm(0)
             if changed:
-                transport.send(channel, protocol.CatalogRead(catalog=_encode(current.catalog)))
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the supervisor is gone
+                reports.post(protocol.CatalogRead(catalog=_encode(current.catalog)))
     except MemoryError:
         return tasks.NO_MEMORY
     return 0

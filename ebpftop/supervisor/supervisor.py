@@ -30,6 +30,7 @@ from ebpftop.catalog import info, params
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol
+from ebpftop.handover.mailbox import Control
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import (
@@ -51,7 +52,7 @@ from ebpftop.supervisor.link import Link
 from ebpftop.supervisor.orders import Orders, loader
 from ebpftop.supervisor.tasks import NotStarted, Tasks, Work
 
-Collector = Callable[[Catalog, socket.socket, socket.socket], int]
+Collector = Callable[[Catalog, Control, socket.socket], int]
 """Runs in the collector's process: (catalog, control, stream) → exit status. Whatever it imports, it imports there."""
 
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -59,6 +60,7 @@ _PATIENCE = 2.0  # seconds that the consumer gets to end by itself
 _COLLECTORS_PATIENCE = 0.4  # and the collector
 _RESTORING = 0.5  # seconds that restoring the terminal may take then
 _AT_LATEST = 2.5  # seconds after a signal, by which everything has ended, whatever this process is doing
+_LARGEST = 4 << 20  # bytes of a collector's message: some 150,000 addresses
 _OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
 
@@ -145,9 +147,10 @@ class Supervisor:
             self._started.invoker,
             self._started.path,
             orphaned=signal.SIGKILL,
+            largest=_LARGEST,
             output=self._output,
         )
-        self._link = Link(self._selector, control, self._on_collector, self._forget_link)
+        self._link = Link(self._selector, control, self._on_collector, self._close_link)
         self._survey()
 
     def _survey(self) -> None:
@@ -157,14 +160,12 @@ class Supervisor:
             self._start_task("survey", SURVEY_RUN, partial(survey.run, probes=probes))
 
     def _watch_folders(self) -> None:
-        if reports := self.plan.folders.reports:
-            self._selector.register(reports.socket, selectors.EVENT_READ, partial(self._on_folders, reports.socket))
+        if (reports := self.plan.folders.reports) is not None:
+            self._selector.register(reports, selectors.EVENT_READ, self._on_folders)
 
-    def _on_folders(self, reports: socket.socket) -> None:
+    def _on_folders(self) -> None:
         if self.plan.folders.receive():
             self._reread()
-        if self.plan.folders.reports is None:
-            self._selector.unregister(reports)
 
     def _reread(self) -> None:
         """A probe's file was saved, or the folders can no longer be read."""
@@ -227,7 +228,10 @@ class Supervisor:
                     "symbols", run, partial(symbolize.run, request=message, give_up_root=self._give_up_root)
                 )
 
-    def _forget_link(self) -> None:
+    def _close_link(self) -> None:
+        """A collector that has lost its link ends, and one that has ended needs none."""
+        if self._link is not None:
+            self._link.close()
         self._link = None
 
     def _account(self, run: int) -> None:
@@ -268,9 +272,14 @@ class Supervisor:
     def _on_consumer(self, link: Link, message: protocol.AnyMessage) -> None:
         if isinstance(message, protocol.Restart) and not self._collector:
             stream, theirs = socket.socketpair()
-            self._start_collector(theirs)
             link.send(protocol.Stream(), [stream.fileno()])
             stream.close()
+            if (
+                link.is_idle
+            ):  # else a collector's descriptors could wait in the queue of the stream, and root close that
+                self._start_collector(theirs)
+            else:
+                theirs.close()
 
     # ---------------------------------------------------------------- signals and the terminal
 
@@ -336,7 +345,10 @@ class Supervisor:
                 self._status = status
             elif pid == self._collector:
                 self._collector = 0
+                self._close_link()
             elif pid == self.plan.folders.pid:
+                with contextlib.suppress(KeyError):  # it isn't watched yet
+                    self._selector.unregister(self.plan.folders.reports or 0)
                 if self.plan.folders.reaped(status):
                     self._reread()
             elif (ended := self.tasks.reap(pid, status)) and not self._early.ended(ended):
@@ -361,8 +373,7 @@ class Supervisor:
         """Close the collector's control, which ends it; make sure of it."""
         self.tasks.end_all()
         self.plan.folders.end()
-        if self._link is not None:
-            self._link.close()
+        self._close_link()
         deadline = time.monotonic() + _COLLECTORS_PATIENCE
         while self._collector and time.monotonic() < deadline:
             self._reap()

@@ -27,6 +27,7 @@ FILE_SIZE = 256 << 20  # bytes; a verifier's log takes 64 MiB
 MOST_AT_ONCE = 8
 LOADS_AT_ONCE = (os.cpu_count() or 1) + 1  # of those: they compute, and more of them only make all of them late
 MOST_WAITING = 128
+MOST_OF_A_KIND = 2  # of those that wait and aren't loads: a collector waits for an answer before it asks again
 NO_MEMORY, _NO_PROCESS, _NO_FILE = 112, 113, 114  # exit statuses
 _SAID_OF_MEMORY = re.compile(r"std::bad_alloc|LLVM ERROR: out of memory|MemoryError")  # by C++, LLVM, Python
 _RESERVED = 8  # places in the queue that loads never take: the census and the statistics serve all of them
@@ -39,13 +40,13 @@ class NotStarted(Exception):
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One task. `seconds`: how long it may take. `output`: a memfd with what it wrote to stderr. first: whether it goes
-    before loads.
+    """One task. work: None once it runs, as it holds the request, which may be large. `seconds`: how long it may take.
+    `output`: a memfd with what it wrote to stderr. first: whether it goes before loads.
     """
 
     name: str
     run: int
-    work: Work
+    work: Work | None
     channel: socket.socket  # the task's end, closed here once it runs
     seconds: float
     first: bool
@@ -89,8 +90,10 @@ class Tasks:
         """
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
             raise NotStarted(f"not loaded: {MOST_WAITING} probes are waiting already, try again in a moment")
+        if first and sum(each.first and each.name == name for each in self._waiting) >= MOST_OF_A_KIND:
+            raise NotStarted(f"the {name} could not be started: {MOST_OF_A_KIND} are waiting already")
         try:
-            ours, theirs = transport.pair()
+            theirs, ours = transport.one_way()
         except OSError as error:
             raise NotStarted(f"the {name} could not be started: {error.strerror}") from error
         limit = WALL_SECONDS if seconds is None else seconds
@@ -121,14 +124,15 @@ class Tasks:
     def _fork(self, task: Task) -> None:
         """Raises `OSError`."""
         task.output = os.memfd_create(f"ebpftop-{task.name}", os.MFD_CLOEXEC)
-        parent = os.getpid()
+        parent, work, task.work = os.getpid(), task.work, None
+        assert work is not None
 
         def child() -> int:
             process.die_with(parent, signal.SIGKILL)
             limit()
             _bound(resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 10)
             try:
-                task.work(task.channel)
+                work(task.channel)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the collector is gone, and with it whom to report to
             except Exception as error:

@@ -354,5 +354,5 @@ def test_a_damaged_btf_is_not_called_missing(tmp_path: Path) -> None:
 @pytest.mark.bpf
 def test_a_limit_of_file_sizes_is_named() -> None:
     done = sh(f"ulimit -f 0; $E {RUN}")
-    assert done.returncode == 1
-    assert "the loader could not write its files: limit 0 bytes (see 'ulimit -f')\n" in done.stderr
+    expected = "the limit of file sizes is 0 bytes, and tracing needs 1,048,576: raise it with 'ulimit -f'"
+    assert (done.returncode, done.stderr) == (3, f"ebpftop: {expected}\n")

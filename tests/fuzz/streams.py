@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import socket
 import tempfile
 import types
@@ -33,7 +34,7 @@ from ebpftop.frames.messages import Catalog
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.frames.tape_format import BLOCK, FORMAT, MAGIC, RECORD, VERSION
-from ebpftop.handover import protocol, transport
+from ebpftop.handover import mailbox, protocol
 from ebpftop.model.session import Session
 from ebpftop.supervisor.link import Link
 from tests.fuzz.engine import Door
@@ -208,12 +209,11 @@ class Served:
     """
 
     def __init__(self) -> None:
-        self.control, theirs = transport.pair()
+        (self.control, self.asked), theirs = mailbox.pair(1 << 20)
         self.ours, stream = socket.socketpair()
         catalog = Catalog(probes=[frames.probe("cpu/some", [frames.CALLS])])
         self.server = Server(theirs, stream, catalog, Greeting(stream, catalog).finish(), idle=False)
-        for each in (self.control, self.ours):
-            each.setblocking(False)
+        self.ours.setblocking(False)
 
     def take(self, data: bytes) -> None:
         server = self.server
@@ -228,10 +228,10 @@ class Served:
             server._timeout()
             server._tick(server._host_at)
             server._flush()
-            for each in (self.control, self.ours):
-                with contextlib.suppress(BlockingIOError):
-                    while each.recv(1 << 20):
-                        pass
+            self.asked.take()
+            with contextlib.suppress(BlockingIOError):
+                while self.ours.recv(1 << 20):
+                    pass
 
 
 @cache
@@ -247,8 +247,8 @@ def read_requests(data: bytes) -> None:
 
 
 def read_control(data: bytes) -> None:
-    """What a collector that was taken over may send to root: datagrams, each with its length in front."""
-    ours, theirs = transport.pair()
+    """What a collector that was taken over may send to root: messages, each with its length in front."""
+    ours, theirs = mailbox.pair(1 << 15)
     selector = mock.Mock()
     taken: list[Any] = []
     ended: list[bool] = []
@@ -259,18 +259,15 @@ def read_control(data: bytes) -> None:
             length = int.from_bytes(data[at : at + 4], "little") % (1 << 15)
             packet = data[at + 4 : at + 4 + length]
             at += 4 + length
-            if packet:
-                theirs.send(packet)
-                link._on_event()
+            os.pwrite(theirs.mailbox.descriptors[0], length.to_bytes(8, "little") + packet, 0)
+            os.eventfd_write(theirs.mailbox.fileno(), 1)
+            link._on_message()
     finally:
         link.close()
-        theirs.close()
+        theirs.socket.close()
 
 
 _MESSAGES = get_args(protocol.AnyMessage)
-_headers = st.tuples(st.sampled_from([0, 0, 0, 0, 1, 2, -1, 1 << 40]), stream_of(_MESSAGES)).map(
-    lambda parts: [_packed([parts[0], body]) for body in parts[1]]
-)
 
 
 # ---------------------------------------------------------------- scrapes and marks
@@ -345,10 +342,8 @@ DOORS = [
     Door(
         "control",
         read_control,
-        _headers.map(joined),
-        seeds=lambda: [
-            joined([_packed([0, _packed(protocol.RequestLoad(run=1, request=1, probe="cpu/some", params={}))])])
-        ],
+        stream_of(_MESSAGES).map(joined),
+        seeds=lambda: [joined([_packed(protocol.RequestLoad(run=1, request=1, probe="cpu/some", params={}))])],
     ),
     Door(
         "scrape",

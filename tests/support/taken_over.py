@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +38,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
+from ebpftop.handover.mailbox import Control
 
 _PTRACE_ATTACH, _BPF, _NEXT_PROGRAM = 16, 321, 11  # x86-64
 TRIED = 64  # requests that need root
@@ -65,7 +64,7 @@ def call(name: str, *given: int | bytes) -> object:
     return name
 
 
-def as_anybody() -> Told:
+def as_anybody(control: Control) -> Told:
     """Try actions that no process of a user may perform."""
     parent = os.getppid()
     sudo = ["sudo", "-n", "true"]
@@ -79,6 +78,7 @@ def as_anybody() -> Told:
         "trace it": outcome(lambda: call("ptrace", _PTRACE_ATTACH, parent, 0, 0)),
         "signal it": outcome(lambda: os.kill(parent, 0)),
         "list the kernel's programs": outcome(lambda: call("syscall", _BPF, _NEXT_PROGRAM, bytes(128), 128)),
+        "send root a descriptor": outcome(lambda: socket.send_fds(control.socket, [b"."], [0])),
         "use sudo": "refused" if subprocess.run(sudo, capture_output=True, check=False).returncode else "succeeded",
         "descriptors": descriptors(),
     }
@@ -132,15 +132,14 @@ ASKED: list[Request] = [
 # ---------------------------------------------------------------- a dashboard
 
 
-def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
+def dashboard(control: Control, stream: socket.socket, file: Path) -> int:
     stream.recv(1, socket.MSG_PEEK)  # the collector serves
-    told = as_anybody()
+    told = as_anybody(control)
     told["collector's memory"] = outcome(lambda: os.open(f"/proc/{_collector()}/mem", os.O_RDONLY))
     for each in REQUESTS * (TRIED // len(REQUESTS)):
-        transport.send(control, each)  # straight to root
-    _until_read(control)
-    transport.send(control, REQUESTS[0])
-    _until_read(control)  # so all requests before it were handled
+        control.mailbox.post(each)  # straight to root
+    control.mailbox.post(REQUESTS[0])
+    control.mailbox.post(REQUESTS[0])  # so all requests before them were handled
     told["siblings"] = siblings()
     decoder = FrameDecoder()
     for request in ASKED * 16:
@@ -163,12 +162,12 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
     stream.sendall(b"\xff\xff\xff\xff" + bytes(64))  # not a request: the collector ends
     while stream.recv(1 << 16):
         pass
-    receiver = transport.Receiver(control)
+    receiver = transport.Receiver(control.socket)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:  # until the supervisor has noticed
-        transport.send(control, protocol.Restart())
+        control.mailbox.post(protocol.Restart())
         time.sleep(0.1)
-        control.setblocking(False)
+        control.socket.setblocking(False)
         try:
             received = receiver.receive()
         except BlockingIOError:
@@ -177,12 +176,6 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
         break
     file.write_text(json.dumps(told))
     return 0
-
-
-def _until_read(sock: socket.socket) -> None:
-    """Wait until the other side has read all that was sent."""
-    while int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
-        time.sleep(0.01)
 
 
 _waiting: list[Any] = []
@@ -206,11 +199,11 @@ def _collector() -> int:
 # ---------------------------------------------------------------- a collector
 
 
-def collector(control: socket.socket, stream: socket.socket, file: Path) -> int:
-    told = as_anybody()
+def collector(control: Control, stream: socket.socket, file: Path) -> int:
+    told = as_anybody(control)
     shadow = os.stat("/etc/shadow")
     device = f"{os.major(shadow.st_dev):02x}:{os.minor(shadow.st_dev):02x}".encode()
-    receiver = transport.Receiver(control)
+    receiver = transport.Receiver(control.socket)
     asked: dict[str, protocol.Message] = {
         "a probe that is a path": protocol.RequestLoad(run=1, request=0, probe="../../etc/passwd", params={}),
         "a parameter that is C": protocol.RequestLoad(run=2, request=0, probe="cpu/syscount", params={"pid": "1};x"}),
@@ -233,13 +226,35 @@ def collector(control: socket.socket, stream: socket.socket, file: Path) -> int:
         ),
     }
     for name, message in asked.items():
-        transport.send(control, message)
+        control.mailbox.post(message)
         told[name] = _answer(receiver)
-    control.sendall(b"\xc1 no message")
-    told["after what is no message"] = "closed" if not control.recv(10) else "open"
+    for message in large():
+        for _ in range(6):  # more than wait, and one that runs
+            control.mailbox.post(message)
+    status = Path(f"/proc/{os.getppid()}/status").read_text()
+    told["supervisor's memory"] = int(status.partition("VmHWM:")[2].split()[0]) >> 10
+    os.pwrite(control.mailbox.descriptors[0], bytes(9), 0)
+    with contextlib.suppress(BlockingIOError):  # root hasn't looked at the last message yet, which this replaces
+        os.eventfd_write(control.mailbox.fileno(), 1)
+    while control.socket.recv(1 << 16):  # root closes it after what is no message
+        pass
     file.write_text(json.dumps(told))
     stream.close()
     return 0
+
+
+def large() -> list[protocol.Message]:
+    """The largest messages, of what takes the most memory once it is decoded, and the most time to answer."""
+    names = [f"{number:04x}" for number in range(1 << 19)]
+    known: dict[str, list[int]] = {name: [] for name in names}
+    one = protocol.Addresses(id=1, tgid=1, start_ns=1, addresses=[], known=known)
+    return [
+        protocol.RequestSymbols(run=9, kernel=[], processes=[one]),
+        protocol.RequestSymbols(run=9, kernel=[*range(1 << 16, 700_000)], processes=[]),
+        protocol.RequestContainers(run=9, ids=dict.fromkeys(names, "")),
+        protocol.RequestCode(run=9, programs=[], known=names),
+        protocol.RequestLoad(run=9, request=9, probe="cpu/syscount", params=dict.fromkeys(names, "")),
+    ]
 
 
 def _answer(receiver: transport.Receiver) -> Any:
@@ -267,7 +282,7 @@ def _answer(receiver: transport.Receiver) -> Any:
 
 
 def main(who: str, file: Path) -> int:
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(control: Control, stream: socket.socket) -> int:
         if who == "dashboard":
             return dashboard(control, stream, file)
         stream.settimeout(PATIENCE)
@@ -278,7 +293,7 @@ def main(who: str, file: Path) -> int:
     if who == "collector":
         plan = serving.Plan
 
-        def taken_over(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
+        def taken_over(catalog: Catalog, control: Control, stream: socket.socket) -> int:
             return collector(control, stream, file)
 
         serving.Plan = lambda **given: plan(**{**given, "collector": taken_over})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import queue
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from ebpftop.frames.messages import (
     Watch,
 )
 from ebpftop.frames.reading import FrameDecoder
-from ebpftop.handover import protocol, transport
+from ebpftop.handover import mailbox, protocol, transport
 from ebpftop.kernel import mounts
 
 PID = ParamInfo(name="pid", type="pid")
@@ -42,15 +44,22 @@ class Served:
     """A collector in a thread, between a consumer's stream and a supervisor's control."""
 
     def __init__(self) -> None:
-        self.control, theirs = transport.pair()
+        (self.control, self._mailbox), theirs = mailbox.pair(1 << 20)
+        self._asked = queue.SimpleQueue[protocol.AnyMessage | None]()
         self.stream, stream = socket.socketpair()
-        self.asked = transport.Receiver(self.control)
         self._decoder = FrameDecoder()
         catalog = Catalog(probes=[PROBE])
         greeting = Greeting(stream, catalog)
         self._server = Server(theirs, stream, catalog, greeting.finish(), idle=False)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
+        self._supervisor = threading.Thread(target=self._take)
+        self._supervisor.start()
+
+    def _take(self) -> None:
+        while self._thread.is_alive():
+            if select.select([self._mailbox], [], [], 0.05)[0]:
+                self._asked.put(self._mailbox.take())
 
     def request(self, request: AnyRequest) -> None:
         self.stream.sendall(encode(request))
@@ -58,10 +67,9 @@ class Served:
     def ask(self) -> protocol.RequestLoad:
         """What it asks of the supervisor, statistics apart."""
         while True:
-            received = self.asked.receive()
-            assert received is not None
-            if isinstance(received[0], protocol.RequestLoad):
-                return received[0]
+            received = self._asked.get()
+            if isinstance(received, protocol.RequestLoad):
+                return received
 
     def frames(self) -> Iterator[AnyFrame]:
         while True:
@@ -74,7 +82,9 @@ class Served:
     def close(self) -> None:
         self.stream.close()
         self._thread.join()
+        self._supervisor.join()
         self.control.close()
+        self._mailbox.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -270,3 +271,28 @@ def test_a_task_can_not_fill_a_disk() -> None:
     channel = made.start("fills", 0, fills)
     assert reap_one(made) is None
     assert said(channel) == "File too large"
+
+
+def test_only_so_many_of_a_kind_wait_and_a_request_is_let_go_once_its_task_runs(running: Tasks) -> None:
+    class Request:
+        pass
+
+    def answer(_: Request, channel: socket.socket) -> None:
+        say("answered", channel)
+
+    channels, requests = [], []
+    for number in range(tasks.MOST_OF_A_KIND):
+        request = Request()
+        requests.append(weakref.ref(request))
+        channels.append(running.start("symbols", number, partial(answer, request), first=True))
+    del request
+    with pytest.raises(NotStarted, match="the symbols could not be started: 2 are waiting already"):
+        running.start("symbols", 9, block, first=True)
+    channels.append(running.start("code", 9, partial(say, "answered"), first=True))
+    assert all(each() for each in requests)
+    os.kill(next(iter(running._running)), signal.SIGKILL)
+    reap_one(running)
+    while running._waiting:
+        reap_one(running)
+    assert not any(each() for each in requests)
+    assert [said(channel) for channel in channels] == ["answered"] * 3
