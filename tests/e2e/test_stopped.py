@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from ebpftop.frames.tape import TapeReader
 from tests.support.bare_pty import bare_pty
 from tests.support.command import CHECKOUT, COMMAND
 from tests.support.processes import SLOWER, alive, children, eventually, has_census
+from tests.support.shell import patched
 
 pytestmark = pytest.mark.bpf
 
@@ -49,9 +53,9 @@ class Command:
 
 
 @contextmanager
-def command(*arguments: str) -> Iterator[Command]:
+def command(*arguments: str, program: Sequence[str] = COMMAND) -> Iterator[Command]:
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*program, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -108,3 +112,24 @@ def test_a_dashboard_says_that_nothing_comes_and_that_it_comes_again() -> None:
         term.type("q")
         term.wait_until(lambda: term.process.poll() is not None, "it has ended")
         assert term.process.returncode == 0
+
+
+@pytest.mark.parametrize("end", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_signals_end_a_command_whose_children_are_stopped(end: list[signal.Signals]) -> None:
+    with command("run", "syscount") as run:
+        run.stop("collect", "run")
+        for number in end:
+            run.process.send_signal(number)
+            time.sleep(0.2)  # else they would be one
+        status, err = run.ended()
+    assert status == 128 + end[-1]
+    (line,) = err.splitlines()
+    assert re.fullmatch("ebpftop: the run did not end within (2|2.5) s, and was killed", line)
+
+
+def test_the_limit_of_the_end_ends_with_it(tmp_path: Path) -> None:
+    """Python takes back its signal handlers before it ends: the alarm would end it then."""
+    patch = "import atexit, time; atexit.register(time.sleep, 3)"
+    with command("run", "syscount", program=["env", *shlex.split(patched(tmp_path, patch))]) as run:
+        run.process.terminate()
+        assert run.ended()[0] == 0
