@@ -88,6 +88,8 @@ def spawn(
             priority.answer_ahead()
         privilege.drop(who)
         process.die_with(parent, orphaned)
+        if orphaned != signal.SIGKILL:
+            process.continue_without(parent)
         sys.path[:] = path
         return work(theirs, stream)
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -133,3 +134,23 @@ def test_the_limit_of_the_end_ends_with_it(tmp_path: Path) -> None:
     with command("run", "syscount", program=["env", *shlex.split(patched(tmp_path, patch))]) as run:
         run.process.terminate()
         assert run.ended()[0] == 0
+
+
+@pytest.mark.parametrize("arguments", [["run", "syscount"], ["record", "-o", "TAPE", "syscount"]])
+def test_a_stopped_consumer_does_not_stay_without_its_supervisor(arguments: list[str], tmp_path: Path) -> None:
+    arguments = [each.replace("TAPE", str(tmp_path / "tape")) for each in arguments]
+    with command(*arguments) as run:
+        run.stop("run")
+        run.process.kill()
+        assert run.ended()[0] == -signal.SIGKILL
+
+
+def test_a_stopped_dashboard_does_not_stay_without_its_supervisor() -> None:
+    with bare_pty(COMMAND) as term:
+        term.wait_for("first-minute")
+        consumer = children(term.process.pid)["dashboa"]
+        consumer.send_signal(signal.SIGSTOP)
+        eventually(lambda: consumer.status() == psutil.STATUS_STOPPED, "it has stopped")
+        term.process.kill()
+        term.wait_until(lambda: not alive(consumer), "it has ended")
+        assert termios.tcgetattr(term.terminal) == term.settings
