@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ebpftop.base import priority
 from ebpftop.handover import transport
-from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor import oom, privilege, process
 from ebpftop.supervisor.terminal import Terminal
 
 Consumer = Callable[[socket.socket, socket.socket], int]
@@ -49,6 +49,7 @@ def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> St
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     who, terminal, path = privilege.invoker(), Terminal(), list(sys.path)
+    oom.killed()
     stream, theirs = socket.socketpair()
     name = "dashboard" if screen else "run"
     child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, keep=keep, ahead=screen)

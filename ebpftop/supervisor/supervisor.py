@@ -43,7 +43,7 @@ from ebpftop.loader import (
     threads,
 )
 from ebpftop.loader.run_times import Accounting
-from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor import oom, privilege, process
 from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
 from ebpftop.supervisor.folders import Folders
@@ -97,6 +97,7 @@ class Supervisor:
         self._link: Link | None = None  # to the collector
         self._consumer = started.consumer.pid
         self._status: int | None = None
+        self._why = ""  # the consumer was killed, if not by a signal that somebody sent
         self._ending_since = 0.0
         self._ended_by = 0  # the signal that began the end
         self._is_overdue = False  # the consumer did not end by itself
@@ -349,9 +350,11 @@ class Supervisor:
                 if pid == self._consumer and os.WSTOPSIG(status) in _JOB_CONTROL:
                     self._suspend()
             elif pid == self._consumer:
-                self._status = status
+                self._status, self._why = status, oom.killed().why(status)
             elif pid == self._collector:
                 self._collector = 0
+                if why := oom.killed().why(status):
+                    os.write(self._output, f"ebpftop: the collector was killed {why}\n".encode())
             elif pid == self.plan.folders.pid:
                 if self.plan.folders.reaped(status):
                     self._reread()
@@ -398,7 +401,7 @@ class Supervisor:
             self._tell(f"did not end within {_PATIENCE:.0f} s, and was killed")
             code = -self._ended_by
         elif code < 0 and -code not in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            self._tell(f"was killed by {signal.Signals(-code).name}")
+            self._tell(f"was killed {self._why or f'by {signal.Signals(-code).name}'}")
         signal.setitimer(signal.ITIMER_REAL, 0)  # Python takes back the handlers before it ends
         return code if code >= 0 else 128 - code
 
