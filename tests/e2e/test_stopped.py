@@ -154,3 +154,14 @@ def test_a_stopped_dashboard_does_not_stay_without_its_supervisor() -> None:
         term.process.kill()
         term.wait_until(lambda: not alive(consumer), "it has ended")
         assert termios.tcgetattr(term.terminal) == term.settings
+
+
+def test_an_exporter_says_that_nothing_comes_and_ends_when_told() -> None:
+    with command("exporter", "syscount", "--listen", "127.0.0.1:0") as exporter:
+        exporter.stop("collect")
+        assert exporter.process.stderr is not None
+        assert f"ebpftop: {SILENT}\n" in iter(exporter.process.stderr.readline, "")
+        exporter.process.terminate()
+        status, err = exporter.ended()
+    assert status == 1
+    assert GIVEN_UP in err
