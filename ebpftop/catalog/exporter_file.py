@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from ebpftop.base.argument_types import address
@@ -37,8 +37,10 @@ class ExporterFile:
         ]
         document.finish()
 
-    def chosen(self, probes: Mapping[str, Probe], problems: Collection[str] = ()) -> list[tuple[Probe, dict[str, str]]]:
-        """The probes that the file names. problems: possible reasons why one is not found. Raises `BadManifest`."""
+    def chosen(
+        self, probes: Mapping[str, Probe], lacks: Callable[..., list[str]] = lambda *why: [*why]
+    ) -> list[tuple[Probe, dict[str, str]]]:
+        """The probes that the file names. lacks: see `CatalogRead.lacks`. Raises `BadManifest`."""
         found: list[tuple[Probe, dict[str, str]]] = []
         for at, (name, given) in enumerate(self.given):
             try:
@@ -56,7 +58,7 @@ class ExporterFile:
         try:
             self._document.finish()
         except BadManifest as error:
-            raise BadManifest([*error.problems, *problems]) from None
+            raise BadManifest(lacks(*error.problems)) from None
         return found
 
 

@@ -30,13 +30,18 @@ _SHARED = "include"  # headers shared by all probes, beside the categories
 class CatalogRead(msgspec.Struct, frozen=True):
     """All readable probes by id, in order; playbooks by name; and `problems`, one line for each unreadable folder and
     for each playbook step that names a missing probe. refused: which of them are about a probe, by its id, or about a
-    playbook, by `playbooks/NAME`.
+    playbook, by `playbooks/NAME`. unread: which of them are about a whole folder of probes.
     """
 
     probes: dict[str, Probe]
     problems: list[str]
     playbooks: dict[str, Playbook] = {}
     refused: dict[str, str] = {}
+    unread: list[str] = []
+
+    def lacks(self, *why: str) -> list[str]:
+        """What to say about a name that isn't in it, for these reasons: it may be in one of the unread folders."""
+        return [*self.unread, *why, *(line for line in self.problems if line not in self.unread)]
 
 
 def bundled() -> Path:
@@ -52,12 +57,15 @@ def includes() -> dict[str, str]:
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The contents of one folder of probes: probes by id, problems, playbooks by name; `refused`: see `CatalogRead`."""
+    """The contents of one folder of probes: probes by id, problems, playbooks by name; `refused`: see `CatalogRead`.
+    is_unread: the problem is the folder itself.
+    """
 
     probes: dict[str, Probe]
     problems: list[str]
     playbooks: dict[str, Playbook] = {}
     refused: dict[str, str] = {}
+    is_unread: bool = False
 
     def refuse(self, name: str, why: str) -> None:
         self.problems.append(why)
@@ -101,7 +109,7 @@ def read_folder(root: Path, only: str = "") -> Part:
         why = error.strerror or str(error)
     except ValueError:  # a zero byte
         why = "not a valid folder name"
-    return Part({}, [f"{inert(str(root))}: {why}"])
+    return Part({}, [f"{inert(str(root))}: {why}"], is_unread=True)
 
 
 def read_system(root: Path = SYSTEM, only: str = "") -> Part:
@@ -109,7 +117,7 @@ def read_system(root: Path = SYSTEM, only: str = "") -> Part:
     if not os.path.isdir(root):
         return Part({}, [])
     if why := distrust(root):
-        return Part({}, [f"{why}; its probes are ignored"])
+        return Part({}, [f"{why}; its probes are ignored"], is_unread=True)
     return _read(root, only, system=True)
 
 
@@ -119,8 +127,10 @@ def merged(parts: Sequence[Part]) -> CatalogRead:
     playbooks: dict[str, Playbook] = {}
     problems: list[str] = []
     refused: dict[str, str] = {}
+    unread: list[str] = []
     for part in parts:
         problems += part.problems
+        unread += part.problems if part.is_unread else ()
         refused = part.refused | refused
         for probe_id, probe in part.probes.items():
             if (first := probes.setdefault(probe_id, probe)) is not probe:
@@ -131,7 +141,8 @@ def merged(parts: Sequence[Part]) -> CatalogRead:
     for playbook in playbooks.values():
         problems += faults(playbook, probes)
     order = sorted(playbooks, key=lambda name: (-playbooks[name].priority, name))
-    return CatalogRead(dict(sorted(probes.items())), problems, {name: playbooks[name] for name in order}, refused)
+    by_name = {name: playbooks[name] for name in order}
+    return CatalogRead(dict(sorted(probes.items())), problems, by_name, refused, unread)
 
 
 def _taken(path: Path, name: str, first: Path) -> str:

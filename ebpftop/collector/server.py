@@ -382,6 +382,8 @@ class Server:
         self._runs.forget()
         if (load := host(self._pressures)) is not None:
             self._put(load)
-        elif not self._loadless:
+            return
+        self._put(pong(0))  # a sign of life in its place
+        if not self._loadless:
             self._loadless = True
             self._warn("the machine's load is unknown: /proc/stat, /proc/meminfo or /proc/loadavg can't be read")

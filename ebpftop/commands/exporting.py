@@ -63,7 +63,7 @@ def probes(arguments: argparse.Namespace) -> tuple[list[Chosen], list[Path], Exp
         file = _read(arguments.config)
         extra += file.folders
         catalog = folders.read_catalog(extra, rights=privilege.invokers_rights, cache=caches.folder())
-        return file.chosen(catalog.probes, catalog.problems), extra, file
+        return file.chosen(catalog.probes, catalog.lacks), extra, file
     except BadManifest as error:
         raise UsageError("\n".join(error.problems)) from None
 

@@ -33,7 +33,7 @@ def probe(name: str, extra: list[Path]) -> Probe:
     try:
         return find.find(catalog.probes, name)
     except find.UnknownProbe as error:
-        raise UsageError("\n".join((str(error), *catalog.problems))) from None
+        raise UsageError("\n".join(catalog.lacks(str(error)))) from None
 
 
 def playbook(name: str, extra: list[Path]) -> Playbook:
@@ -45,7 +45,7 @@ def playbook(name: str, extra: list[Path]) -> Playbook:
         raise UsageError(why)
     near = closest(name, catalog.playbooks)
     hint = f"did you mean {near}?" if near else f"known: {', '.join(catalog.playbooks)}"
-    raise UsageError("\n".join((f"unknown playbook {quoted(name)}; {hint}", *catalog.problems)))
+    raise UsageError("\n".join(catalog.lacks(f"unknown playbook {quoted(name)}; {hint}")))
 
 
 def check_format(probe: Probe, format: str, raw: bool = False) -> None:

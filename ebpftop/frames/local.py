@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import AnyFrame, AnyRequest
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Host, Notice
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.source import Source, SourceEnded
 
+SILENCE = 5.0  # seconds without a frame that a user is told of: one that shows the machine's load comes every second
+STARTING = 15.0  # seconds until the first of those
 _ENDED = "the collector has ended; its probes are detached"
 
 
@@ -33,18 +36,36 @@ class LocalSource(Source):
     async def frames(self) -> AsyncIterator[AnyFrame]:
         loop = asyncio.get_running_loop()
         decoder = FrameDecoder()
+        patience = STARTING
         while not self._closed:
+            since = time.monotonic()
+            receiving = loop.create_task(self._received())
             try:
-                data = await loop.sock_recv(self._socket, 1 << 20)
-            except OSError:
-                data = b""
+                # unlike a timeout, this loses no data that arrives while this process is stopped
+                is_silent = not (await asyncio.wait((receiving,), timeout=patience))[0]
+                if is_silent:
+                    yield _notice(f"no data for {patience:.0f} s: the collector is stopped or hangs")
+                data = await receiving
+            finally:
+                receiving.cancel()
             if self._closed:
                 return
             if not data:
                 self._ended = True
                 raise SourceEnded(_ENDED)
+            if is_silent:
+                yield _notice(f"there is data again, after {time.monotonic() - since:.0f} s")
             for frame in decoder.feed(data):
+                if isinstance(frame, Host):
+                    patience = SILENCE
                 yield frame
+
+    async def _received(self) -> bytes:
+        """The next bytes, none at the end."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._socket, 1 << 20)
+        except OSError:
+            return b""
 
     async def request(self, request: AnyRequest) -> None:
         if self._ended or self._closed:
@@ -69,3 +90,7 @@ class LocalSource(Source):
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def _notice(text: str) -> Notice:
+    return Notice(level="warning", text=text)

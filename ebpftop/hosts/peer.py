@@ -155,7 +155,8 @@ class Peer:
                 await self._source.restart()
             async for frame in self._source.frames():
                 await self._hub.room()
-                self._heard = time.monotonic_ns()
+                if not isinstance(frame, Notice):  # which may say that nothing comes
+                    self._heard = time.monotonic_ns()
                 self._take(frame)
         except (SourceEnded, ReadOnly, BadFrame) as error:
             return str(error)

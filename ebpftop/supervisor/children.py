@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ebpftop.base import priority
 from ebpftop.handover import mailbox
 from ebpftop.handover.mailbox import Control
-from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor import oom, privilege, process
 from ebpftop.supervisor.terminal import Terminal
 
 _LARGEST = 4096  # bytes of a message from the consumer, which asks for nothing but a restart
@@ -52,6 +52,7 @@ def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> St
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     who, terminal, path = privilege.invoker(), Terminal(), list(sys.path)
+    oom.killed()
     stream, theirs = socket.socketpair()
     name = "dashboard" if screen else "run"
     child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, largest=_LARGEST, keep=keep, ahead=screen)
@@ -93,6 +94,8 @@ def spawn(
             priority.answer_ahead()
         privilege.drop(who)
         process.die_with(parent, orphaned)
+        if orphaned != signal.SIGKILL:
+            process.continue_without(parent)
         sys.path[:] = path
         return work(theirs, stream)
 

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
@@ -22,6 +23,20 @@ def die_with(parent: int, number: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:  # the parent had already ended
         os.kill(os.getpid(), number)
+
+
+def continue_without(parent: int) -> None:
+    """Make the kernel also continue this process when its parent ends, because while it is stopped, it handles no
+    signal but SIGKILL. Each thread has one signal for its parent's end, see PR_SET_PDEATHSIG(2const): this needs
+    another thread.
+    """
+
+    def wait() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        die_with(parent, signal.SIGCONT)
+        threading.Event().wait()
+
+    threading.Thread(target=wait, name="continue", daemon=True).start()
 
 
 def spawn(

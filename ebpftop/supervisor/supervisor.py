@@ -44,7 +44,7 @@ from ebpftop.loader import (
     threads,
 )
 from ebpftop.loader.run_times import Accounting
-from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor import oom, privilege, process
 from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
 from ebpftop.supervisor.folders import Folders
@@ -99,7 +99,10 @@ class Supervisor:
         self._link: Link | None = None  # to the collector
         self._consumer = started.consumer.pid
         self._status: int | None = None
+        self._why = ""  # the consumer was killed, if not by a signal that somebody sent
         self._ending_since = 0.0
+        self._ended_by = 0  # the signal that began the end
+        self._is_overdue = False  # the consumer did not end by itself
 
     def run(self) -> int:
         """Start the other processes and stay until the consumer has ended."""
@@ -126,6 +129,7 @@ class Supervisor:
                     self.plan.folders.restart()
                     self._watch_folders()
                 if self._status is None and self._ending_since and time.monotonic() > self._ending_since + _PATIENCE:
+                    self._is_overdue = True
                     privilege.kill(self._consumer, signal.SIGKILL)
         except BaseException:
             self._end_others()
@@ -302,7 +306,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGALRM, lambda *_: self._end_at_once())
         for number in hangup.ending_signals():
-            signal.signal(number, _begin_to_end if number != signal.SIGINT else _interrupted_once)
+            signal.signal(number, self._begin_to_end if number != signal.SIGINT else self._interrupted_once)
         return ours
 
     def _on_signals(self, wakeup: socket.socket) -> None:
@@ -312,22 +316,35 @@ class Supervisor:
             else:
                 self._forward(number)
 
+    def _begin_to_end(self, number: int, _: object = None) -> None:
+        """A signal handler, which also runs while the loop is busy: it sets the deadline for the end."""
+        self._ended_by = self._ended_by or number
+        if not signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
+
+    def _interrupted_once(self, *_: object) -> None:
+        """The first SIGINT may have a summary written, which may take long; after the second there is a limit."""
+        signal.signal(signal.SIGINT, self._begin_to_end)
+
     def _end_at_once(self) -> None:
         """The loop hangs, or a child does: the remaining processes end by their parent-death signal."""
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the terminal may hang as well
+        status = 128 + self._ended_by
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(status))  # the terminal may hang as well
         signal.setitimer(signal.ITIMER_REAL, _RESTORING)
         self.tasks.end_all()
         for child in (self._collector, self._consumer if self._status is None else 0):
             if child:
                 privilege.kill(child, signal.SIGKILL)
         self._started.terminal.restore(screen_too=self._started.screen)
-        os._exit(128 + signal.SIGTERM)
+        self._tell(f"did not end within {_AT_LATEST:g} s, and was killed")
+        os._exit(status)
 
     def _forward(self, number: int) -> None:
         """A signal meant for the command: the consumer ends in its own way, and is killed if it doesn't."""
         if self._status is None:
             privilege.kill(self._consumer, number)
-            if number != signal.SIGINT or signal.getitimer(signal.ITIMER_REAL)[0]:
+            if number != signal.SIGINT or self._ended_by:
+                self._ended_by = self._ended_by or number
                 self._ending_since = self._ending_since or time.monotonic()
 
     def _reap(self) -> None:
@@ -342,10 +359,12 @@ class Supervisor:
                 if pid == self._consumer and os.WSTOPSIG(status) in _JOB_CONTROL:
                     self._suspend()
             elif pid == self._consumer:
-                self._status = status
+                self._status, self._why = status, oom.killed().why(status)
             elif pid == self._collector:
                 self._collector = 0
                 self._close_link()
+                if why := oom.killed().why(status):
+                    os.write(self._output, f"ebpftop: the collector was killed {why}\n".encode())
             elif pid == self.plan.folders.pid:
                 with contextlib.suppress(KeyError):  # it isn't watched yet
                     self._selector.unregister(self.plan.folders.reports or 0)
@@ -389,27 +408,17 @@ class Supervisor:
         self._started.terminal.restore(screen_too=self._started.screen and code < 0)
         with contextlib.suppress(OSError):  # there may be no terminal any more
             sys.stderr.write(inert_lines(os.pread(self._output, _OUTPUT, 0).decode("utf-8", "replace")))
-        if code >= 0:
-            return code
-        name = signal.Signals(-code).name
-        if -code not in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            with contextlib.suppress(OSError):  # there may be no terminal any more
-                print(
-                    f"ebpftop: the {'dashboard' if self._started.screen else 'run'} was killed by {name}",
-                    file=sys.stderr,
-                )
-        return 128 - code
+        if self._is_overdue and -code == signal.SIGKILL:
+            self._tell(f"did not end within {_PATIENCE:.0f} s, and was killed")
+            code = -self._ended_by
+        elif code < 0 and -code not in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            self._tell(f"was killed {self._why or f'by {signal.Signals(-code).name}'}")
+        signal.setitimer(signal.ITIMER_REAL, 0)  # Python takes back the handlers before it ends
+        return code if code >= 0 else 128 - code
 
-
-def _begin_to_end(*_: object) -> None:
-    """A signal handler, which also runs while the loop is busy: it sets the deadline for the end."""
-    if not signal.getitimer(signal.ITIMER_REAL)[0]:
-        signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
-
-
-def _interrupted_once(*_: object) -> None:
-    """The first SIGINT may have a summary written, which may take long; after the second there is a limit."""
-    signal.signal(signal.SIGINT, _begin_to_end)
+    def _tell(self, what: str) -> None:
+        with contextlib.suppress(OSError):  # there may be no terminal any more
+            print(f"ebpftop: the {'dashboard' if self._started.screen else 'run'} {what}", file=sys.stderr, flush=True)
 
 
 def only_roots_modules() -> None:

@@ -18,7 +18,7 @@ import msgspec
 from ebpftop.base import crash
 from ebpftop.base.forking import NO_PROCESS
 from ebpftop.handover import protocol, transport
-from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor import oom, privilege, process
 
 CPU_SECONDS = 60  # a load computes for a fifth of a second; under software emulation for a few
 WALL_SECONDS = 300.0  # and waits for a processor as long as the machine makes it
@@ -79,6 +79,7 @@ class Tasks:
     def __init__(self) -> None:
         self._running: dict[int, Task] = {}
         self._waiting: deque[Task] = deque()
+        oom.killed()
 
     def start(
         self, name: str, run: int, work: Work, *, first: bool = False, seconds: float | None = None
@@ -209,4 +210,6 @@ def how(status: int, overdue: float | None = None, output: str = "") -> str:
         return f"could not write its files: limit {size:,} bytes (see 'ulimit -f')"
     if code == _NO_PROCESS:
         return f"ended: {NO_PROCESS}"
+    if why := oom.killed().why(status):
+        return f"was killed {why}"
     return f"exited with status {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"

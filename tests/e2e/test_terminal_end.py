@@ -227,6 +227,6 @@ def test_sigterm_ends_a_stopped_dashboard() -> None:
         family.processes["dashboa"].send_signal(signal.SIGSTOP)
         term.process.terminate()
         term.wait_until(lambda: term.process.poll() is not None, "it has ended")
-        assert term.process.returncode == 128 + signal.SIGKILL
+        assert term.process.returncode == 128 + signal.SIGTERM
         eventually(family.gone, "nothing of ours is left")
         assert termios.tcgetattr(term.terminal) == term.settings

@@ -47,21 +47,24 @@ class Ran:
 
 async def ran(
     on_load: Sequence[AnyFrame],
-    on_detach: Sequence[AnyFrame] = (),
+    on_detach: Sequence[AnyFrame] | None = (),
     *,
+    duration: float | None = None,
     format: headless.Format = "json",
     raw: bool = False,
     ends: bool = False,
 ) -> Ran:
-    """Load, receive `on_load`, be stopped, receive `on_detach` and the end."""
+    """Load, receive `on_load`, be stopped (or run for `duration`), receive `on_detach` and the end; None: nothing."""
     stop = asyncio.Event()
-    source = Scripted([hello(), *on_load], [LEAVING, *on_detach, detached(1)], after_load=stop.set, ends=ends)
+    end = [LEAVING, *on_detach, detached(1)] if on_detach is not None else []
+    after_load = stop.set if duration is None else lambda: None
+    source = Scripted([hello(), *on_load], end, after_load=after_load, ends=ends)
     out, err = io.StringIO(), io.StringIO()
     async with asyncio.timeout(10):
         code = await headless.run(
             source,
             Load(request=1, probe="cpu/some", params={"pid": "7"}, interval=0.5),
-            duration=None,
+            duration=duration,
             format=format,
             raw=raw,
             out=out,

@@ -80,10 +80,13 @@ class Family:
 
 @dataclass(slots=True)
 class Standing:
-    """The state of a probe. losses, run_count, run_ns: since attaching."""
+    """The state of a probe. read: when its counts were, in seconds since 1970. losses, run_count, run_ns: since
+    attaching.
+    """
 
     variant: str
     up: bool = True
+    read: float = 0.0
     losses: Losses = field(default_factory=Losses)
     run_count: int = 0
     run_ns: int = 0
@@ -103,7 +106,7 @@ class Accounts(Telling):
         """Add an interval."""
         self._now = report.time_ns / 1e9
         standing = self.probes.setdefault(report.probe, Standing(report.variant))
-        standing.up, standing.losses = not report.final, report.losses
+        standing.up, standing.read, standing.losses = not report.final, self._now, report.losses
         if report.cost:
             standing.run_count, standing.run_ns = report.cost.run_count, report.cost.run_time_ns
         for part in report.parts:

@@ -46,6 +46,9 @@ class Exposition(Collector):
     def _about(self) -> Iterator[Metric]:
         yield InfoMetricFamily("ebpftop", "The exporter.", value={"version": __version__})
         up = GaugeMetricFamily("ebpftop_probe_up", "Whether a probe is attached.", labels=["probe", "variant"])
+        read = GaugeMetricFamily(
+            "ebpftop_probe_read_timestamp_seconds", "When a probe's counts were last read.", labels=["probe"]
+        )
         lost = CounterMetricFamily("ebpftop_probe_lost", "What a probe missed, by cause.", labels=["probe", "cause"])
         ran = CounterMetricFamily(
             "ebpftop_probe_runs", "How often a probe's programs ran; an estimate if they run often.", labels=["probe"]
@@ -57,11 +60,13 @@ class Exposition(Collector):
         )
         for name, standing in sorted(self._accounts.probes.items()):
             up.add_metric([name, standing.variant], int(standing.up))
+            if standing.read:
+                read.add_metric([name], standing.read)
             for cause in Losses.__struct_fields__:
                 lost.add_metric([name, cause], getattr(standing.losses, cause))
             ran.add_metric([name], standing.run_count)
             spent.add_metric([name], standing.run_ns / 1e9)
-        yield from (up, lost, ran, spent)
+        yield from (up, read, lost, ran, spent)
 
 
 def _family(family: Family) -> Metric:

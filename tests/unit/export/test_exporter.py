@@ -77,6 +77,7 @@ def test_a_probes_losses_and_cost_are_told() -> None:
     assert of(found, "ebpftop_probe_lost_total", probe="cpu/some", cause="lost") == 3
     assert of(found, "ebpftop_probe_lost_total", probe="cpu/some", cause="evicted") == 1
     assert of(found, "ebpftop_probe_runs_total", probe="cpu/some") == 40
+    assert of(found, "ebpftop_probe_read_timestamp_seconds", probe="cpu/some") == 1_700_000_001.5
     assert of(found, "ebpftop_probe_run_seconds_total", probe="cpu/some") == pytest.approx(0.010002)
     assert [value for (name, _), value in found.items() if name == "ebpftop_probe_up"] == [1]
 

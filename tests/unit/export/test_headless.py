@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from ebpftop.export import headless
+from ebpftop.export import headless, loads
 from ebpftop.frames.messages import (
     AnyFrame,
     ColumnInfo,
@@ -405,3 +405,24 @@ async def test_marks_are_told_in_every_format() -> None:
         assert result.err.startswith("ebpftop: ")
         assert result.err.endswith(told)
         assert "deploy" not in result.out
+
+
+@pytest.mark.parametrize("duration", [None, 0.1])
+async def test_a_collector_that_is_stopped_does_not_hold_up_the_end(
+    duration: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loads, "SILENCE", 0.3)
+    result = await ran(HISTOGRAM, None, duration=duration)
+    assert result.code == 1
+    assert result.err.startswith("ebpftop: no answer from the collector, which is stopped or hangs: the last data is ")
+    assert [each.get("seq") for each in result.objects] == [0, 1]
+    assert result.source.requests[-1] == Detach(run=1)
+    assert result.source.closed
+
+
+async def test_a_collector_that_never_answers_a_load_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loads, "SILENCE", 0.3)
+    result = await ran([], None, duration=0.1)
+    assert result.code == 1
+    assert result.err.splitlines()[0] == "ebpftop: stopped before the probe was attached"
+    assert "the last data is " in result.err
