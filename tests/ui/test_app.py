@@ -24,7 +24,6 @@ from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import COLUMN, HelpScreen, keys_of
 from ebpftop.ui.screens.row import RowScreen
-from ebpftop.ui.screens.small import TooSmall
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.header import HeaderLine, HeaderState, _ours
@@ -170,19 +169,6 @@ async def test_the_palette_offers_every_probe_and_action(stage: Open) -> None:
         hits = [hit.text async for hit in Commands(on.app.screen).discover()]
     assert {f"load {info.id}" for info in PROBES} <= set(hits)
     assert {"search", "pause", "quit", "help", "light/dark"} <= set(hits)
-
-
-async def test_a_terminal_too_small_says_so_and_recovers(stage: Open) -> None:
-    async with stage(options=CALLS) as on:
-        await on.pilot.resize_terminal(59, 20)
-        await on.settle()
-        assert isinstance(on.app.screen, TooSmall)
-        assert str(on.app.screen.render()) == "▲ 59×20 is too small: ebpftop needs 60×15"
-        await on.play(calls(1, {1: 1}))
-        await on.pilot.resize_terminal(80, 24)
-        await on.settle()
-        assert isinstance(on.app.screen, Dashboard)
-        assert on.one(TableGrid).rows.count == 1
 
 
 async def test_at_80_columns_tab_turns_from_catalog_to_probe(stage: Open) -> None:

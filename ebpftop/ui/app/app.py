@@ -39,7 +39,6 @@ from ebpftop.ui.messages import (
     ProcessAsked,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import key_of, shown
@@ -126,7 +125,7 @@ class EbpftopApp(Loads):
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._late = False  # whether the header said so
         self._ahead = False  # whether what the first probe needs is being imported
-        self.pace = Pace(self, self.draw, lambda: self.flow.full)
+        self.pace = Pace(self, self.draw, lambda: self.busy)
         self._painted = 0.0  # seconds since 1970: the last painting shows all that there was then
         self._remembers = chosen.remembers
         self.last = read(chosen.remembers) if chosen.remembers else Remembered()
@@ -171,7 +170,7 @@ class EbpftopApp(Loads):
     def _look_at_time(self) -> None:
         """The header shows the position of a tape, or how late the screen is."""
         self.look_at_terminal()
-        if self.flow.full:
+        if self.busy:
             return
         late = self.feed.behind >= LATE or self.feed.as_of is not None
         passes = self.feed.playback is not None or late or self._late
@@ -213,27 +212,6 @@ class EbpftopApp(Loads):
     def action_paste(self) -> None:
         """Ctrl-V, which otherwise wouldn't pass here."""
         self.post_message(events.Paste(self.clipboard))
-
-    def on_resize(self, event: events.Resize) -> None:
-        small = is_too_small(*event.size)
-        if small and not self._is_covered:
-            self.push_screen(TooSmall())
-        elif not small and self._is_covered:
-            self.pop_screen()
-
-    @property
-    def _is_covered(self) -> bool:
-        return isinstance(self.screen_stack[-1], TooSmall) if self.screen_stack else False
-
-    def push_screen(self, *args: Any, **named: Any) -> Any:
-        """Leave the screen in front that tells of a small terminal: it goes when there is room again."""
-        covered = self._is_covered
-        if covered:
-            self.pop_screen()
-        pushed = super().push_screen(*args, **named)
-        if covered:
-            super().push_screen(TooSmall())
-        return pushed
 
     # ------------------------------------------------------------ messages from the feed
 
@@ -297,8 +275,6 @@ class EbpftopApp(Loads):
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if self._is_covered and action not in ("quit", "help_quit", "suspend_process"):
-            return False  # nobody could see what it does
         match action:
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
