@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
+from textual.events import Key
 from textual.widgets import OptionList
 
 import ebpftop.ui
@@ -341,6 +342,40 @@ async def test_a_key_after_q_is_ignored(stage: Open) -> None:
         assert on.app.dashboard.current == current
     assert on.app.failure is None
     assert on.app.return_code == 0
+
+
+async def test_after_a_failure_the_keys_that_wait_are_ignored_and_the_first_is_told(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(EbpftopApp, "action_others", lambda app: asked.append("A"))
+
+    def fail(words: str) -> None:
+        raise RuntimeError(words)
+
+    async def keep_waiting(app: EbpftopApp) -> None:
+        """Until a widget has failed: what is typed meanwhile comes before the end."""
+        app.screen.query_one(HeaderLine).call_later(fail, "the first")
+        key = Key("A", "A")
+        key._set_forwarded()  # it comes back from the screen
+        app.post_message(key)
+        await app._exception_event.wait()
+        app.screen.query_one(KeyLine).call_later(fail, "a later one")
+        await asyncio.sleep(0.1)
+
+    async def used() -> None:
+        async with stage() as on:
+            apps.append(on.app)
+            await on.press("A")
+            on.app.call_later(keep_waiting, on.app)
+            while on.app.is_running:
+                await asyncio.sleep(0.01)
+
+    apps: list[EbpftopApp] = []
+    with pytest.raises(RuntimeError, match="the first"):
+        await used()
+    assert asked == ["A"]
+    assert str(apps[0].failure) == "the first"
 
 
 async def test_keys_with_nothing_to_do_say_so(stage: Open) -> None:

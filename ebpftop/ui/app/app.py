@@ -148,8 +148,10 @@ class EbpftopApp(Loads):
             super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
-        """Exit after an exception as Textual does, but without printing the traceback on the terminal."""
-        self.failure = sys.exception()
+        """Exit after an exception as Textual does, but without printing the traceback on the terminal. What fails after
+        the first failure follows from it.
+        """
+        self.failure = self.failure or sys.exception()
         self._close_messages_no_wait()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -204,7 +206,11 @@ class EbpftopApp(Loads):
         )
 
     async def on_event(self, event: events.Event) -> None:
-        """Make pasted text harmless here, so that no input line can be forgotten."""
+        """Make pasted text harmless here, so that no input line can be forgotten. After a failure, ignore the keys that
+        wait: the end waits behind them.
+        """
+        if self.failure is not None and isinstance(event, events.InputEvent | events.Paste):
+            return
         if isinstance(event, events.Paste):
             event.text = for_input(event.text)
         await super().on_event(event)
@@ -349,7 +355,7 @@ class EbpftopApp(Loads):
 
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """Ignore keys after the end has begun: the screens are being taken down."""
-        return False if self._exit else await super().run_action(*args, **named)
+        return False if self._exit or self.failure is not None else await super().run_action(*args, **named)
 
     def action_marks(self, sets: int) -> None:
         if sets:
