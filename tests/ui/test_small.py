@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from textual.events import MouseDown
+from textual.events import MouseDown, Resize
 from textual.geometry import Size
 
 from ebpftop.frames.messages import Catalog, Loading, PlaybookInfo, StepInfo
@@ -38,6 +38,13 @@ def stack(on: Stage) -> list[type]:
     return [type(screen) for screen in on.app.screen_stack[1:]]
 
 
+def paintings(on: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is painted from now on, as it goes to the terminal."""
+    painted: list[str] = []
+    monkeypatch.setattr(on.app, "paint", lambda screen, update: painted.append(update.render_segments(on.app.console)))
+    return painted
+
+
 @pytest.mark.parametrize("size", [SMALL, (60, 14), (1, 1), (500, 1)])
 async def test_it_is_told_and_the_screens_keep_the_least_room(stage: Open, size: tuple[int, int]) -> None:
     async with stage(options=CALLS) as on:
@@ -52,11 +59,8 @@ async def test_it_is_told_and_the_screens_keep_the_least_room(stage: Open, size:
 
 
 async def test_nothing_but_the_notice_is_painted(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    painted: list[str] = []
     async with stage(options=CALLS) as on:
-        monkeypatch.setattr(
-            on.app, "paint", lambda screen, update: painted.append(update.render_segments(on.app.console))
-        )
+        painted = paintings(on, monkeypatch)
         await resize(on, SMALL)
         on.app.screen.refresh()
         await on.play(calls(1, {1: 1}))
@@ -67,6 +71,19 @@ async def test_nothing_but_the_notice_is_painted(stage: Open, monkeypatch: pytes
         await resize(on, (60, 20))  # the size that the screens have already
         assert len(painted) > 2
         assert "web-03" in "".join(painted[2:])
+
+
+@pytest.mark.parametrize("size", [(120, 60), (80, 24)])
+async def test_what_waits_to_be_painted_is_painted_before_the_layout_for_a_new_size(
+    stage: Open, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    async with stage() as on:
+        painted = paintings(on, monkeypatch)
+        await on.app.on_event(Resize(Size(*size), Size(*size)))
+        on.app.withhold_all()
+        await on.app.go_on()
+        on.app._paint_withheld()
+        assert painted
 
 
 async def test_a_terminal_that_is_too_small_at_the_start_gets_its_screen_later(stage: Open) -> None:

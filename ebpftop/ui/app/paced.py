@@ -71,7 +71,8 @@ class PacedApp(App[None]):
         if not self.screen_stack:  # it ends
             return
         withheld, self._withheld = self._withheld, set()
-        self.screen._compositor._dirty_regions.update(each.intersection(self.size.region) for each in withheld)
+        compositor = self.screen._compositor  # it may have another size: the layout for a new one comes a little later
+        compositor._dirty_regions.update(each.intersection(compositor.size.region) for each in withheld)
         await self.draw_present()
         if withheld:
             self.screen.call_after_refresh(self._paint_withheld)
