@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
-from textual.events import Key
-from textual.widgets import OptionList
+from textual.events import Event, Key, MouseDown, Paste
+from textual.widgets import OptionList, Static
 
 import ebpftop.ui
 from ebpftop.catalog.settings import Settings
@@ -342,6 +342,28 @@ async def test_a_key_after_q_is_ignored(stage: Open) -> None:
         assert on.app.dashboard.current == current
     assert on.app.failure is None
     assert on.app.return_code == 0
+
+
+async def test_a_click_on_a_widget_that_was_just_removed_is_ignored(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("question_mark")
+        removed = next(each for each in on.app.screen.query(Static) if each.region.width > 1)
+        place = removed.region.offset
+        await removed.remove()
+        assert on.app.get_widget_at(*place)[0] is removed
+        await on.app.on_event(MouseDown(None, *place, 0, 0, 1, False, False, False, *place))
+        await on.settle()
+    assert on.app.failure is None
+
+
+async def test_the_end_does_not_wait_for_keys_and_clicks(stage: Open) -> None:
+    async with stage() as on:
+        got: list[Event] = []
+        on.app.screen._forward_event = got.append
+        on.app.exit()
+        for event in (Key("j", "j"), MouseDown(None, 5, 5, 0, 0, 1, False, False, False), Paste("x")):
+            await on.app.on_event(event)
+        assert got == []
 
 
 async def test_after_a_failure_the_keys_that_wait_are_ignored_and_the_first_is_told(

@@ -20,6 +20,7 @@ from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.actions.clipboard import to_tmux
 from ebpftop.ui.actions.remembering import LAST, Remembered, offering, read, write
 from ebpftop.ui.app.ahead import import_ahead, read_past
+from ebpftop.ui.app.clicks import is_missed
 from ebpftop.ui.app.loads import Loads
 from ebpftop.ui.app.marking import Marking
 from ebpftop.ui.app.options import Options
@@ -206,14 +207,18 @@ class EbpftopApp(Loads):
         )
 
     async def on_event(self, event: events.Event) -> None:
-        """Make pasted text harmless here, so that no input line can be forgotten. After a failure, ignore the keys that
-        wait: the end waits behind them.
+        """Make pasted text harmless here, so that no input line can be forgotten. Ignore what is typed or clicked after
+        the end has begun, which waits behind it, and a click on a widget that has just been removed.
         """
-        if self.failure is not None and isinstance(event, events.InputEvent | events.Paste):
+        if isinstance(event, events.InputEvent | events.Paste) and (self._ends or is_missed(self, event)):
             return
         if isinstance(event, events.Paste):
             event.text = for_input(event.text)
         await super().on_event(event)
+
+    @property
+    def _ends(self) -> bool:
+        return self._exit or self.failure is not None
 
     def action_paste(self) -> None:
         """Ctrl-V, which otherwise wouldn't pass here."""
@@ -355,7 +360,7 @@ class EbpftopApp(Loads):
 
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """Ignore keys after the end has begun: the screens are being taken down."""
-        return False if self._exit or self.failure is not None else await super().run_action(*args, **named)
+        return False if self._ends else await super().run_action(*args, **named)
 
     def action_marks(self, sets: int) -> None:
         if sets:
