@@ -282,6 +282,17 @@ def test_a_terminal_that_draws_no_screens_is_refused(term: Terminal) -> None:
     assert term.untouched()
 
 
+@pytest.mark.parametrize("where", ["2>{}", "2>/dev/full", "2>&-"])
+def test_the_screen_is_there_wherever_errors_go(term: Terminal, tmp_path: Path, where: str) -> None:
+    errors = tmp_path / "errors"
+    errors.touch()
+    line(term, f"{PROGRAM} demo {where.format(errors)}; echo status $?")
+    term.wait_for("Catalog", "q quit")
+    term.keys("q")
+    term.wait_for("status 0")
+    assert errors.read_text() == ""
+
+
 @pytest.mark.parametrize(("text", "why"), [("#!/nowhere\n", "interpreter"), ("true\n", "Exec")])
 def test_an_editor_that_can_not_be_run_is_told(term: Terminal, tmp_path: Path, text: str, why: str) -> None:
     editor = tmp_path / "edit"

@@ -254,8 +254,8 @@ class EbpftopApp(Loads):
                 await self.front.redraw()
             if not self._ahead and self.feed.session.catalog is not None:
                 self._ahead = True
-                self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
-                self.call_after_refresh(self.run_worker, read_past(self.feed), group="past")
+                self.call_after_refresh(self.run_worker, import_ahead, group="ahead")
+                self.call_after_refresh(self.run_worker, partial(read_past, self.feed), group="past")
         await self.feed.watch(self._in_sight)
 
     def begins_painting(self) -> None:
