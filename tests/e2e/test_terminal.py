@@ -432,6 +432,15 @@ def test_a_fault_leaves_a_report_and_the_terminal_as_it_was(term: Terminal, tmp_
     assert f"ended: {0 if place in ('loader', 'collector') else 1}," in screen
 
 
+def test_what_textual_takes_from_the_environment_is_ignored() -> None:
+    wishes = ["TEXTUAL=debug", "TEXTUAL_DRIVER=none:None", "TEXTUAL_COLOR_SYSTEM=none", "TEXTUAL_PRESS=q"]
+    with terminal(["env", *wishes, sys.executable, "-m", "ebpftop", "demo"]) as term:
+        term.wait_for("Catalog", "q quit")
+        term.keys("q")
+        term.wait_for_end()
+        eventually(lambda: term.status() == 0, "it ends without an error")
+
+
 def test_the_terminals_own_size_counts_and_a_key_after_q_is_ignored() -> None:
     command = ["env", "COLUMNS=59", "LINES=14", sys.executable, "-m", "ebpftop", "demo"]
     with terminal(command, columns=120, rows=36) as term:
