@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ebpftop.base.errors import UsageError, UserError
 from ebpftop.base.inert import inert
-from ebpftop.frames.tape import is_recorded
+from ebpftop.frames.tape_lock import is_recorded
 
 _OWN = "/proc/self/fd"  # by which a file without a name is given one, see open(2)
 

@@ -45,7 +45,7 @@ async def record(
     The tape is complete however it ends, and includes rejected probes. Closes the source. Returns the exit code: 0
     done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a request was refused.
     """
-    progress = Progress(err)
+    progress = Progress(err, len(loads))
     closing: Source = source
     try:
         tape = TapeWriter(path, args=args, force=force) if path else None
@@ -107,12 +107,13 @@ class _Watched:
 
 
 class Progress:
-    """One line, overwritten every second on a terminal; messages stand above it."""
+    """One line, overwritten every second on a terminal; messages stand above it. wanted: the number of probes."""
 
-    def __init__(self, err: TextIO) -> None:
+    def __init__(self, err: TextIO, wanted: int) -> None:
         self.code = DONE
         self._err, self._live = err, err.isatty()
         self._probes: dict[int, str] = {}  # the attached probes, by run
+        self._wanted = wanted
         self._lost: dict[int, int] = {}
         self._fired = 0
         self._began = time.monotonic()
@@ -161,8 +162,9 @@ class Progress:
 
     def _line(self, tape: TapeWriter | None) -> str:
         seconds = time.monotonic() - self._began if tape is None else tape.seconds
+        attached = len(self._probes)
         facts = (
-            formatting.plural(len(self._probes), "probe"),
+            ("" if attached == self._wanted else f"{attached} of ") + formatting.plural(self._wanted, "probe"),
             formatting.duration(seconds * 1e9),
             formatting.bytes_(tape.size) if tape else formatting.plural(self._fired, "incident"),
             f"lost {formatting.count(sum(self._lost.values()))}",

@@ -100,7 +100,8 @@ class Renumbered:
             case Programs():
                 since = frame.accounted_since_ns
                 moved = None if since is None else self._monotonic(since)
-                return structs.replace(frame, accounted_since_ns=moved, **self._times(frame))
+                programs = [structs.replace(each, loaded_ns=self._boottime(each.loaded_ns)) for each in frame.programs]
+                return structs.replace(frame, programs=programs, accounted_since_ns=moved, **self._times(frame))
             case Threads():
                 return self._threads(frame)
             case Host():

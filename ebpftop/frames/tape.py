@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import time
@@ -35,6 +34,7 @@ from ebpftop.frames.reading import Reading
 from ebpftop.frames.tape_blocks import Blocks
 from ebpftop.frames.tape_format import BLOCK, RECORD, BadTape, Index, Key
 from ebpftop.frames.tape_key import State
+from ebpftop.frames.tape_lock import lock
 
 if TYPE_CHECKING:
     from ebpftop.frames.changes import ChangeWriter
@@ -48,6 +48,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 class TapeExists(Exception):
     """The output file exists; the text says in one line how to overwrite it."""
+
+
+class TapeMoved(FileNotFoundError):
+    """The complete tape is no longer at its path."""
+
+
+def not_written(path: str, error: OSError) -> str:
+    """One line: what became of a tape whose writer raised this."""
+    return f"{path} {'was' if isinstance(error, TapeMoved) else 'is incomplete:'} {error.strerror}"
 
 
 class TapeWriter:
@@ -203,7 +212,7 @@ class TapeWriter:
 
     def close(self) -> None:
         """Write the pending frames, the index and the end; the end even if the disk is too full for the rest. Closing
-        twice does nothing. Raises `FileNotFoundError` if the file is no longer at its path.
+        twice does nothing. Raises `TapeMoved` if the file is no longer at its path.
         """
         if self._fd < 0:
             return
@@ -218,7 +227,7 @@ class TapeWriter:
             finally:
                 self._put(BLOCK.pack(0, 0, at, 0, form.END))
             if self._created and not _is_at(self._fd, self.path):
-                raise FileNotFoundError(errno.ENOENT, "removed, renamed or replaced while it was recorded")
+                raise TapeMoved(errno.ENOENT, "removed, renamed or replaced while it was recorded")
         finally:
             os.close(self._fd)
             self._fd = -1
@@ -266,7 +275,7 @@ def _create(path: Path, force: bool) -> int:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TapeExists(f"{ascii(str(path))[1:-1]} is not a regular file")
-        if not _lock(fd, fcntl.LOCK_EX):
+        if not lock(fd):
             raise TapeExists(f"{ascii(str(path))[1:-1]} is being recorded by another ebpftop")
         os.fchmod(fd, 0o600)
         os.ftruncate(fd, 0)
@@ -284,29 +293,6 @@ def _is_at(fd: int, path: Path) -> bool:
         return False
     except OSError:
         return True
-
-
-def is_recorded(path: Path) -> bool:
-    """Whether a `TapeWriter` is writing this file."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        return not _lock(fd, fcntl.LOCK_SH)
-    finally:
-        os.close(fd)
-
-
-def _lock(fd: int, how: int) -> bool:
-    """Lock a file until it is closed; False if another has locked it."""
-    try:
-        fcntl.flock(fd, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # a file system without locks
-    return True
 
 
 class TapeReader:

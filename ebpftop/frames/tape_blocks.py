@@ -16,6 +16,7 @@ from ebpftop.frames import tape_format as form
 from ebpftop.frames.codec import MALFORMED
 from ebpftop.frames.messages import GREATEST
 from ebpftop.frames.tape_format import BLOCK, BLOCK_1, RECORD, BadTape, Header, Index, Key
+from ebpftop.frames.tape_lock import is_locked
 
 Record = tuple[int, memoryview]  # time, body
 
@@ -145,6 +146,12 @@ class Blocks:
         stored, unpacked, first, last = BLOCK_1.unpack(data)
         return Header(at, len(data), stored, unpacked, first, last, form.FRAMES if any(data) else form.END)
 
+    def _cut(self, last: int) -> BadTape:
+        """For a tape without an end. Its writer holds a lock; where there are no locks, a growing file tells."""
+        if is_locked(self._fd) or os.fstat(self._fd).st_size > self.size:
+            return self.bad(f"is still being recorded: {last / 1e9:.1f} s of it can be read so far")
+        return self.bad(f"is truncated after {last / 1e9:.1f} s")
+
     def _is_whole(self, header: Header) -> bool:
         return header.end <= self.size
 
@@ -154,7 +161,7 @@ class Blocks:
         while True:
             header = self._header_at(at)
             if header is None:
-                raise self.bad(f"is truncated after {last / 1e9:.1f} s")
+                raise self._cut(last)
             if header.kind == form.END:
                 if header.end == self.size:
                     return
@@ -167,7 +174,7 @@ class Blocks:
             if header.kind != form.INDEX:
                 yield header
             if not self._is_whole(header):
-                raise self.bad(f"is truncated after {header.first / 1e9:.1f} s")
+                raise self._cut(header.first)
             at, last = header.end, header.last
 
     def _is_sound(self, header: Header, last: int) -> bool:

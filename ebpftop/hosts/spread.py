@@ -48,6 +48,7 @@ from ebpftop.model.run import check
 
 _NO_LOSSES = Losses()
 _NO_TIME = 1_000_000  # ns from one snapshot of ours to the next where no host has sent anything new
+_ON_ITS_WAY = 20_000_000_000  # ns, at most, from a reading to its arrival: ssh gives up after 15 s of silence
 _MOST = 1 << 50  # of all counts of a map of one host: sums of many hosts stay numbers that a session computes with
 
 State = Literal["asked", "loading", "running", "failed", "ended"]
@@ -133,7 +134,7 @@ class Spread:
                 part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
                 self._none |= {name: without_rows(rows) for name, rows in part.maps.items()}
                 part.losses, part.fresh = frame.losses, True
-                part.at = min(frame.monotonic_ns, time.monotonic_ns())  # one host can't move the time of all
+                part.at = _read_at(frame.monotonic_ns, part.at)
             case Events() if part.state == "running" and frame.map in self._maps:
                 part.losses = frame.losses
                 rows = unpack(frame.columns)
@@ -142,7 +143,9 @@ class Spread:
                     frame, run=self.number, columns=joined([self._rows(host, rows)]), losses=self._losses()
                 )
             case Cost():
-                part.cost = structs.replace(frame, monotonic_ns=min(frame.monotonic_ns, time.monotonic_ns()))
+                part.cost = structs.replace(
+                    frame, monotonic_ns=_read_at(frame.monotonic_ns, part.cost.monotonic_ns if part.cost else 0)
+                )
             case Detaching() if self.detaching or not self.several:
                 yield structs.replace(frame, run=self.number)
             case Detached():
@@ -307,6 +310,14 @@ class Spread:
             programs=[*programs.values()][: FEW.max_length],
             rings=[*rings.values()][: SOME.max_length],
         )
+
+
+def _read_at(claimed: int, before: int) -> int:
+    """When a host read what has just arrived. A claim that can't be true counts as now: one host can't move the time of
+    all, nor make its own rates wrong. before: when it read the previous one.
+    """
+    now = time.monotonic_ns()
+    return claimed if max(before, now - _ON_ITS_WAY) < claimed <= now else now
 
 
 def _sum(known: ProgramCost | None, more: ProgramCost) -> ProgramCost:

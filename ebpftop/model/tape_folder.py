@@ -12,7 +12,7 @@ from pathlib import Path
 from ebpftop.base.inert import inert
 from ebpftop.frames.messages import AnyFrame, Mark, Notice
 from ebpftop.frames.recent import Copy, Recent
-from ebpftop.frames.tape import TapeExists, TapeWriter
+from ebpftop.frames.tape import TapeExists, TapeWriter, not_written
 from ebpftop.stats import formatting
 
 BEFORE, AFTER = 60.0, 10.0  # seconds
@@ -104,7 +104,7 @@ class TapeFolder:
         self._copy = None
         with contextlib.suppress(OSError):
             copy.writer.close()
-        return Notice(level="error", text=f"{inert(str(copy.writer.path))} is incomplete: {error.strerror}")
+        return Notice(level="error", text=not_written(inert(str(copy.writer.path)), error))
 
     def _new(self, name: str, probe: str) -> TapeWriter:
         number = 1

@@ -282,6 +282,17 @@ def test_a_terminal_that_draws_no_screens_is_refused(term: Terminal) -> None:
     assert term.untouched()
 
 
+@pytest.mark.parametrize("where", ["2>{}", "2>/dev/full", "2>&-"])
+def test_the_screen_is_there_wherever_errors_go(term: Terminal, tmp_path: Path, where: str) -> None:
+    errors = tmp_path / "errors"
+    errors.touch()
+    line(term, f"{PROGRAM} demo {where.format(errors)}; echo status $?")
+    term.wait_for("Catalog", "q quit")
+    term.keys("q")
+    term.wait_for("status 0")
+    assert errors.read_text() == ""
+
+
 @pytest.mark.parametrize(("text", "why"), [("#!/nowhere\n", "interpreter"), ("true\n", "Exec")])
 def test_an_editor_that_can_not_be_run_is_told(term: Terminal, tmp_path: Path, text: str, why: str) -> None:
     editor = tmp_path / "edit"
@@ -419,6 +430,15 @@ def test_a_fault_leaves_a_report_and_the_terminal_as_it_was(term: Terminal, tmp_
         assert report.name in screen.replace("\n", "")
         assert r"(RuntimeError: a fault \x1b[31m of a test)" in screen.replace("\n", "")
     assert f"ended: {0 if place in ('loader', 'collector') else 1}," in screen
+
+
+def test_what_textual_takes_from_the_environment_is_ignored() -> None:
+    wishes = ["TEXTUAL=debug", "TEXTUAL_DRIVER=none:None", "TEXTUAL_COLOR_SYSTEM=none", "TEXTUAL_PRESS=q"]
+    with terminal(["env", *wishes, sys.executable, "-m", "ebpftop", "demo"]) as term:
+        term.wait_for("Catalog", "q quit")
+        term.keys("q")
+        term.wait_for_end()
+        eventually(lambda: term.status() == 0, "it ends without an error")
 
 
 def test_the_terminals_own_size_counts_and_a_key_after_q_is_ignored() -> None:

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
-from textual.widgets import OptionList
+from textual.events import Event, Key, MouseDown, Paste
+from textual.widgets import OptionList, Static
 
 import ebpftop.ui
 from ebpftop.catalog.settings import Settings
@@ -24,7 +25,6 @@ from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import COLUMN, HelpScreen, keys_of
 from ebpftop.ui.screens.row import RowScreen
-from ebpftop.ui.screens.small import TooSmall
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.header import HeaderLine, HeaderState, _ours
@@ -170,19 +170,6 @@ async def test_the_palette_offers_every_probe_and_action(stage: Open) -> None:
         hits = [hit.text async for hit in Commands(on.app.screen).discover()]
     assert {f"load {info.id}" for info in PROBES} <= set(hits)
     assert {"search", "pause", "quit", "help", "light/dark"} <= set(hits)
-
-
-async def test_a_terminal_too_small_says_so_and_recovers(stage: Open) -> None:
-    async with stage(options=CALLS) as on:
-        await on.pilot.resize_terminal(59, 20)
-        await on.settle()
-        assert isinstance(on.app.screen, TooSmall)
-        assert str(on.app.screen.render()) == "▲ 59×20 is too small: ebpftop needs 60×15"
-        await on.play(calls(1, {1: 1}))
-        await on.pilot.resize_terminal(80, 24)
-        await on.settle()
-        assert isinstance(on.app.screen, Dashboard)
-        assert on.one(TableGrid).rows.count == 1
 
 
 async def test_at_80_columns_tab_turns_from_catalog_to_probe(stage: Open) -> None:
@@ -355,6 +342,62 @@ async def test_a_key_after_q_is_ignored(stage: Open) -> None:
         assert on.app.dashboard.current == current
     assert on.app.failure is None
     assert on.app.return_code == 0
+
+
+async def test_a_click_on_a_widget_that_was_just_removed_is_ignored(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("question_mark")
+        removed = next(each for each in on.app.screen.query(Static) if each.region.width > 1)
+        place = removed.region.offset
+        await removed.remove()
+        assert on.app.get_widget_at(*place)[0] is removed
+        await on.app.on_event(MouseDown(None, *place, 0, 0, 1, False, False, False, *place))
+        await on.settle()
+    assert on.app.failure is None
+
+
+async def test_the_end_does_not_wait_for_keys_and_clicks(stage: Open) -> None:
+    async with stage() as on:
+        got: list[Event] = []
+        on.app.screen._forward_event = got.append
+        on.app.exit()
+        for event in (Key("j", "j"), MouseDown(None, 5, 5, 0, 0, 1, False, False, False), Paste("x")):
+            await on.app.on_event(event)
+        assert got == []
+
+
+async def test_after_a_failure_the_keys_that_wait_are_ignored_and_the_first_is_told(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(EbpftopApp, "action_others", lambda app: asked.append("A"))
+
+    def fail(words: str) -> None:
+        raise RuntimeError(words)
+
+    async def keep_waiting(app: EbpftopApp) -> None:
+        """Until a widget has failed: what is typed meanwhile comes before the end."""
+        app.screen.query_one(HeaderLine).call_later(fail, "the first")
+        key = Key("A", "A")
+        key._set_forwarded()  # it comes back from the screen
+        app.post_message(key)
+        await app._exception_event.wait()
+        app.screen.query_one(KeyLine).call_later(fail, "a later one")
+        await asyncio.sleep(0.1)
+
+    async def used() -> None:
+        async with stage() as on:
+            apps.append(on.app)
+            await on.press("A")
+            on.app.call_later(keep_waiting, on.app)
+            while on.app.is_running:
+                await asyncio.sleep(0.01)
+
+    apps: list[EbpftopApp] = []
+    with pytest.raises(RuntimeError, match="the first"):
+        await used()
+    assert asked == ["A"]
+    assert str(apps[0].failure) == "the first"
 
 
 async def test_keys_with_nothing_to_do_say_so(stage: Open) -> None:

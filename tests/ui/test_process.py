@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from textual.events import Resize
-from textual.geometry import Size
 from textual.widgets import Input
 
 from ebpftop.frames.messages import (
@@ -32,7 +30,6 @@ from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.process import ENDED, ON_TAPE, PAUSED, ProcessScreen
 from ebpftop.ui.screens.row import RowScreen
-from ebpftop.ui.screens.small import TooSmall
 from ebpftop.ui.screens.standout import StandoutScreen
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.process_head import CHART, ProcessHead
@@ -130,11 +127,11 @@ async def test_keys_faster_than_the_page_open_one_and_a_small_terminal_covers_it
         await begin(on)
         for _ in range(3):
             on.app.post_message(ProcessAsked(BACKUP))
-        on.app.on_resize(Resize(Size(20, 5), Size(20, 5)))
+        await on.pilot.resize_terminal(20, 5)
         await on.settle()
-        assert [type(screen) for screen in on.app.screen_stack[2:]] == [ProcessScreen, TooSmall]
+        assert [type(screen) for screen in on.app.screen_stack[2:]] == [ProcessScreen]
         await on.press("question_mark", "A")
-        on.app.on_resize(Resize(Size(120, 36), Size(120, 36)))
+        await on.pilot.resize_terminal(120, 36)
         await on.settle()
         assert page(on)
         await on.press("escape")

@@ -20,6 +20,7 @@ from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.actions.clipboard import to_tmux
 from ebpftop.ui.actions.remembering import LAST, Remembered, offering, read, write
 from ebpftop.ui.app.ahead import import_ahead, read_past
+from ebpftop.ui.app.clicks import is_missed
 from ebpftop.ui.app.loads import Loads
 from ebpftop.ui.app.marking import Marking
 from ebpftop.ui.app.options import Options
@@ -39,7 +40,6 @@ from ebpftop.ui.messages import (
     ProcessAsked,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import key_of, shown
@@ -126,7 +126,7 @@ class EbpftopApp(Loads):
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._late = False  # whether the header said so
         self._ahead = False  # whether what the first probe needs is being imported
-        self.pace = Pace(self, self.draw, lambda: self.flow.full)
+        self.pace = Pace(self, self.draw, lambda: self.busy)
         self._painted = 0.0  # seconds since 1970: the last painting shows all that there was then
         self._remembers = chosen.remembers
         self.last = read(chosen.remembers) if chosen.remembers else Remembered()
@@ -149,8 +149,10 @@ class EbpftopApp(Loads):
             super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
-        """Exit after an exception as Textual does, but without printing the traceback on the terminal."""
-        self.failure = sys.exception()
+        """Exit after an exception as Textual does, but without printing the traceback on the terminal. What fails after
+        the first failure follows from it.
+        """
+        self.failure = self.failure or sys.exception()
         self._close_messages_no_wait()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -171,7 +173,7 @@ class EbpftopApp(Loads):
     def _look_at_time(self) -> None:
         """The header shows the position of a tape, or how late the screen is."""
         self.look_at_terminal()
-        if self.flow.full:
+        if self.busy:
             return
         late = self.feed.behind >= LATE or self.feed.as_of is not None
         passes = self.feed.playback is not None or late or self._late
@@ -205,35 +207,22 @@ class EbpftopApp(Loads):
         )
 
     async def on_event(self, event: events.Event) -> None:
-        """Make pasted text harmless here, so that no input line can be forgotten."""
+        """Make pasted text harmless here, so that no input line can be forgotten. Ignore what is typed or clicked after
+        the end has begun, which waits behind it, and a click on a widget that has just been removed.
+        """
+        if isinstance(event, events.InputEvent | events.Paste) and (self._ends or is_missed(self, event)):
+            return
         if isinstance(event, events.Paste):
             event.text = for_input(event.text)
         await super().on_event(event)
 
+    @property
+    def _ends(self) -> bool:
+        return self._exit or self.failure is not None
+
     def action_paste(self) -> None:
         """Ctrl-V, which otherwise wouldn't pass here."""
         self.post_message(events.Paste(self.clipboard))
-
-    def on_resize(self, event: events.Resize) -> None:
-        small = is_too_small(*event.size)
-        if small and not self._is_covered:
-            self.push_screen(TooSmall())
-        elif not small and self._is_covered:
-            self.pop_screen()
-
-    @property
-    def _is_covered(self) -> bool:
-        return isinstance(self.screen_stack[-1], TooSmall) if self.screen_stack else False
-
-    def push_screen(self, *args: Any, **named: Any) -> Any:
-        """Leave the screen in front that tells of a small terminal: it goes when there is room again."""
-        covered = self._is_covered
-        if covered:
-            self.pop_screen()
-        pushed = super().push_screen(*args, **named)
-        if covered:
-            super().push_screen(TooSmall())
-        return pushed
 
     # ------------------------------------------------------------ messages from the feed
 
@@ -265,8 +254,8 @@ class EbpftopApp(Loads):
                 await self.front.redraw()
             if not self._ahead and self.feed.session.catalog is not None:
                 self._ahead = True
-                self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
-                self.call_after_refresh(self.run_worker, read_past(self.feed), group="past")
+                self.call_after_refresh(self.run_worker, import_ahead, group="ahead")
+                self.call_after_refresh(self.run_worker, partial(read_past, self.feed), group="past")
         await self.feed.watch(self._in_sight)
 
     def begins_painting(self) -> None:
@@ -297,8 +286,6 @@ class EbpftopApp(Loads):
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if self._is_covered and action not in ("quit", "help_quit", "suspend_process"):
-            return False  # nobody could see what it does
         match action:
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
@@ -373,7 +360,7 @@ class EbpftopApp(Loads):
 
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """Ignore keys after the end has begun: the screens are being taken down."""
-        return False if self._exit else await super().run_action(*args, **named)
+        return False if self._ends else await super().run_action(*args, **named)
 
     def action_marks(self, sets: int) -> None:
         if sets:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 from textual import events
@@ -47,7 +49,9 @@ class TerminalDriver(LinuxDriver):
         painter: Paints = app
         self._flow, self._go_on = painter.flow, painter.go_on
         self._queued = self._before = 0  # characters given to the writer; those before the last painting
-        self._output = _Counted(cast("TextIO", self._file), lambda: self._app.call_later(self._written))
+        screen = cast("TextIOWrapper", sys.__stdout__)  # Textual takes stderr, which may be a file
+        screen.reconfigure(errors="backslashreplace")  # as stderr
+        self._output = _Counted(screen, lambda: self._app.call_later(self._written))
         self._file = cast("Any", self._output)
         self._answered = threading.Event()  # the last question was
         self._table = CONSOLE if os.environ.get("TERM") == "linux" else None

@@ -9,6 +9,7 @@ import msgspec
 from ebpftop.base.inert import inert
 from ebpftop.frames.marks import line, marked
 from ebpftop.frames.messages import Mark
+from ebpftop.frames.tape import not_written
 from ebpftop.stats import formatting
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.widgets.keyboard import key_of
@@ -93,7 +94,7 @@ class Marking:
         try:
             tape = self._feed.keeping.stop()
         except OSError as error:
-            self._notice(f"{path} is incomplete: {error.strerror}", "error")
+            self._notice(not_written(path, error), "error")
             return
         if tape is not None:
             self._notice(f"{path}: {formatting.duration(tape.seconds * 1e9)}, {formatting.bytes_(tape.size)}", "info")

@@ -24,6 +24,11 @@ class PacedApp(App[None]):
         self.flow = Flow()
         self._withheld: set[Region] = set()  # parts of the screen
 
+    @property
+    def busy(self) -> bool:
+        """Whether nothing can be painted now."""
+        return self.flow.full
+
     def begins_painting(self) -> None:
         """Called just before a painting."""
 
@@ -38,16 +43,23 @@ class PacedApp(App[None]):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if renderable is None:
             super()._display(screen, renderable)
-        elif self.flow.full or self._batch_count:  # Textual drops what is painted within a batch
+        elif self.busy or self._batch_count:  # Textual drops what is painted within a batch
             if isinstance(renderable, ChopsUpdate):
                 self._withheld.update(Region(left, y, right - left, 1) for y, left, right in renderable.spans)
             else:
-                self._withheld.add(self.size.region)
+                self.withhold_all()
         else:
             self.begins_painting()
-            super()._display(screen, renderable)
-            if isinstance(self._driver, TerminalDriver):
-                self._driver.painted()
+            self.paint(screen, renderable)
+
+    def paint(self, screen: Screen[Any], renderable: RenderableType) -> None:
+        super()._display(screen, renderable)
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.painted()
+
+    def withhold_all(self) -> None:
+        """Paint the whole screen when that is possible."""
+        self._withheld.add(self.size.region)
 
     def _end_batch(self) -> None:
         super()._end_batch()
@@ -59,7 +71,8 @@ class PacedApp(App[None]):
         if not self.screen_stack:  # it ends
             return
         withheld, self._withheld = self._withheld, set()
-        self.screen._compositor._dirty_regions.update(each.intersection(self.size.region) for each in withheld)
+        compositor = self.screen._compositor  # it may have another size: the layout for a new one comes a little later
+        compositor._dirty_regions.update(each.intersection(compositor.size.region) for each in withheld)
         await self.draw_present()
         if withheld:
             self.screen.call_after_refresh(self._paint_withheld)

@@ -50,8 +50,11 @@ def run_dashboard(
     signal (the exit code is 128 + its number) or an unexpected exception, which is raised. The end of the terminal ends
     the process.
     """
-    for name in ("COLUMNS", "LINES"):
-        os.environ.pop(name, None)  # Textual would take these for the terminal's size
+    for name in [
+        *os.environ
+    ]:  # Textual would take these for the terminal's size, or for wishes of who develops with it
+        if name in ("COLUMNS", "LINES", "TEXTUAL") or name.startswith("TEXTUAL_"):
+            del os.environ[name]
     gc.disable()  # all that is imported and mounted now stays
     from ebpftop.catalog.settings import Settings
     from ebpftop.ui.actions.remembering import place

@@ -13,7 +13,7 @@ from ebpftop.model.dimensions import HOST
 from ebpftop.model.past.span import Span
 from ebpftop.model.selection import Choice
 from ebpftop.ui.app.options import stepped
-from ebpftop.ui.app.paced import PacedApp
+from ebpftop.ui.app.roomy import RoomyApp
 from ebpftop.ui.drawing.spans import clock, position
 from ebpftop.ui.messages import SpanAsked
 from ebpftop.ui.widgets.keyboard import key_of
@@ -29,7 +29,7 @@ HOSTS_SPAN = 60_000_000_000  # ns over which hosts are compared
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
 
 
-class TimeKeys(PacedApp):
+class TimeKeys(RoomyApp):
     """An application whose screens show one span of its feed's session."""
 
     KEYS: ClassVar[list[BindingType]] = [

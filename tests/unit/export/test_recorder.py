@@ -129,6 +129,7 @@ async def test_a_rejected_probe_is_on_the_tape_and_the_others_run_on(tmp_path: P
     code, err, _ = await recorded(path, "cpu/syscount", "lab/null-deref")
     assert code == 1
     assert err.startswith("ebpftop: lab/null-deref: rejected by the verifier: R0 invalid mem access")
+    assert f"{path}: 1 of 2 probes · " in err
     assert rejected(3, "lab/null-deref", request=2) in on_tape(path)
     assert on_tape(path)[-1] == detached(1)
 

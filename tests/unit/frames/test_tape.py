@@ -1,4 +1,7 @@
+import errno
+import fcntl
 import os
+import shutil
 import struct
 import tracemalloc
 import zlib
@@ -149,16 +152,39 @@ def test_a_writer_that_was_killed_leaves_all_but_the_last_second(tmp_path: Path)
     writer = TapeWriter(tmp_path / "a.tape", clock=Clock())
     for frame in FRAMES:
         writer.write(frame)
-    frames, problem = read(tmp_path / "a.tape")
+    frames, problem = read(shutil.copy(tmp_path / "a.tape", tmp_path / "killed.tape"))
     assert frames == FRAMES[: len(frames)]
     assert len(FRAMES) - len(frames) <= 2
     assert "is truncated after" in problem
     writer.flush()
-    frames, problem = read(tmp_path / "a.tape")
+    frames, problem = read(shutil.copy(tmp_path / "a.tape", tmp_path / "killed.tape"))
     assert (frames, "is truncated after 4.0 s" in problem) == (FRAMES, True)
     writer.close()
     writer.close()
     assert read(tmp_path / "a.tape") == (FRAMES, "")
+
+
+def test_a_tape_that_is_still_being_recorded_is_not_called_truncated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = TapeWriter(tmp_path / "a.tape", clock=Clock())
+    for frame in FRAMES:
+        writer.write(frame)
+    writer.flush()
+    told = "is still being recorded: 4.0 s of it can be read so far"
+    assert told in read(tmp_path / "a.tape")[1]
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    assert "is truncated after 4.0 s" in read(tmp_path / "a.tape")[1]
+    reader = TapeReader(tmp_path / "a.tape")
+    with (tmp_path / "a.tape").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(BadTape, match=told):
+        list(reader)
+    reader.close()
+
+
+def without_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 def test_a_tape_cut_at_any_byte_yields_what_is_whole_and_one_line(tmp_path: Path) -> None:

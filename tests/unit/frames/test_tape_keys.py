@@ -147,7 +147,7 @@ def _readable(frames: Iterable[tuple[int, AnyFrame]]) -> Iterable[tuple[int, Any
     try:
         yield from frames
     except BadTape as error:
-        if "is truncated" not in str(error):
+        if "is still being recorded" not in str(error):
             raise
 
 

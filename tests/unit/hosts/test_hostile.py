@@ -159,6 +159,24 @@ async def test_a_host_can_not_move_the_time_of_all(read: Read, claimed: int) -> 
     assert can_be_read(reader.frames)
 
 
+@pytest.mark.parametrize("claimed", [[5, 5], [5, 6], [10**15, 5], [None, 5]])
+async def test_a_host_that_claims_past_times_has_right_rates(read: Read, claimed: list[int | None]) -> None:
+    only = FarHost(CATALOG)
+    async with read({"web-1": only}) as reader:
+        run = await reader.load("cpu/syscount")
+        await reader.until(lambda: only.run == 41)
+        times = []
+        for number, at in enumerate(claimed, 1):
+            frame = now(snapshot(41, number, calls((7, 1, 23 * number))))
+            last = run.last
+            only.play(frame if at is None else structs.replace(frame, monotonic_ns=at))
+            await reader.until(lambda last=last: run.last is not last)
+            assert run.last is not None
+            times.append(run.last.monotonic_ns)
+            await asyncio.sleep(0.5)
+    assert 0.4 < (times[1] - times[0]) / SECOND < 5
+
+
 def can_be_read(frames: list[AnyFrame]) -> bool:
     return len([*FrameDecoder(bounded=True).feed(b"".join(map(encode, frames)))]) == len(frames)
 

@@ -22,6 +22,7 @@ from ebpftop.frames.messages import (
     Process,
     Processes,
     ProcessFacts,
+    Program,
     Programs,
     ReadProcess,
     ReadPrograms,
@@ -355,13 +356,20 @@ async def test_all_programs_and_threads_are_those_of_the_host_that_is_named(read
         one.play(Programs(monotonic_ns=1, boottime_ns=1, error="of nobody who was asked"))
         start = recently()
         thread = ThreadPlace(tid=7, tgid=7, start_ns=start, comm="a", process="a", state="S", cpu_ns=1)
-        two.play(Programs(monotonic_ns=1, boottime_ns=1), Threads(monotonic_ns=1, boottime_ns=1, threads=[thread]))
+        program = Program(
+            id=1, name="a", type="kprobe", tag="", loaded_ns=start, run_time_ns=0, run_count=0, jited=0, translated=0
+        )
+        two.play(
+            Programs(monotonic_ns=1, boottime_ns=1, programs=[program]),
+            Threads(monotonic_ns=1, boottime_ns=1, threads=[thread]),
+        )
         await reader.until(lambda: any(isinstance(frame, Threads) for frame in reader.frames))
         (found,) = [frame for frame in reader.frames if isinstance(frame, Threads)]
         assert found.host == "web-2"
         assert round((found.threads[0].start_ns - start) / SECOND) == -100  # by our clock, as those of processes
         (programs,) = [frame for frame in reader.frames if isinstance(frame, Programs)]
         assert (programs.host, programs.error) == ("web-2", "")
+        assert round((programs.programs[0].loaded_ns - start) / SECOND) == -100
 
 
 def _is_reading(request: AnyRequest) -> bool:

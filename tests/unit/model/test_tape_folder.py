@@ -184,6 +184,20 @@ def test_a_full_disk_ends_the_tape_readably_and_watching_goes_on(
     assert max(seconds_of(read(second))) == 212
 
 
+def test_a_tape_that_was_renamed_meanwhile_is_not_called_incomplete(tmp_path: Path) -> None:
+    folder, other = tmp_path / "tapes", tmp_path / "other.tape"
+    on = Emulated(folder, set(range(100, 105)))
+    on.run(104)
+    (path,) = tapes(folder)
+    path.rename(other)
+    on.run(100)
+    told = [each.text for each in on.told if isinstance(each, Notice)]
+    assert told == [f"{path} was removed, renamed or replaced while it was recorded"]
+    reader = TapeReader(other)
+    assert reader.problem == ""
+    reader.close()
+
+
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
