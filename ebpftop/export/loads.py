@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from ebpftop.frames.messages import AnyFrame, Detach, Detached, Load, Loaded, Refused, Rejected
-from ebpftop.frames.source import Source, SourceEnded
+from ebpftop.frames.messages import AnyFrame, Detach, Detached, Hosts, Load, Loaded, Refused, Rejected
+from ebpftop.frames.source import Source, SourceEnded, unwatched
 
 
 async def attached(
@@ -16,7 +16,8 @@ async def attached(
     """Load the probes and yield all frames until each probe is detached, rejected or refused.
 
     They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
-    way are not waited for. Raises what `Source.frames` and `Source.request` raise.
+    way are not waited for. Raises what `Source.frames` and `Source.request` raise, and `SourceEnded` if every host was
+    lost before anything was attached: such hosts would be tried for ever.
     """
     waiting = {load.request for load in loads}
     running: set[int] = set()
@@ -35,6 +36,8 @@ async def attached(
                     waiting.discard(frame.request)
                 case Detached():
                     running.discard(frame.run)
+                case Hosts() if len(waiting) == len(loads) and all(host.state == "lost" for host in frame.hosts):
+                    raise SourceEnded(unwatched(len(frame.hosts)))
             yield frame
             if not waiting:
                 answered.set()
