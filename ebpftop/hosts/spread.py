@@ -157,7 +157,9 @@ class Spread:
                 check(view, rows)
                 for field in {*view.counters, *([view.count] if view.show in ("histogram", "stacks") else [])}:
                     values = rows[field]
-                    if isinstance(values, np.ndarray) and values.sum(dtype=np.float64) > _MOST:
+                    if not isinstance(values, np.ndarray) or not len(values):
+                        continue
+                    if values.min() < 0 or values.sum(dtype=np.float64) > _MOST:
                         raise BadFrame(f"{field!r} holds impossible counts")
 
     def _is_alike(self, name: str, rows: Rows) -> bool:
@@ -249,6 +251,14 @@ class Spread:
     def end(self) -> Iterator[AnyFrame]:
         """Detaching was requested; there may be no host left to do it."""
         self.detaching = True
+        yield from self._settle("")
+
+    def overdue(self) -> Iterator[AnyFrame]:
+        """Hosts that were to detach long ago are waited for no longer; what they counted stays."""
+        for host, part in self.parts.items():
+            if part.alive:
+                part.state = "ended"
+                yield self._notice(host, "it doesn't say that the probe is detached", "error")
         yield from self._settle("")
 
     def _notice(self, host: str, text: str, level: Literal["warning", "error"]) -> Notice:
