@@ -292,9 +292,11 @@ class Spread:
             yield self._cost(costs, at)
 
     def _time(self) -> int:
-        """The time at which the newest values were read. Without new values no time has passed, so rates stay true."""
+        """The time at which the newest values were read. Without new values no time has passed, so rates stay true.
+        Until the first values it is the current time.
+        """
         newest = max((part.at for part in self.parts.values() if part.fresh), default=0)
-        self._at = max(newest, self._at + _NO_TIME)
+        self._at = max(newest, self._at + _NO_TIME) if newest or self._at else time.monotonic_ns()
         return self._at
 
     def _losses(self) -> Losses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
@@ -16,6 +17,7 @@ from ebpftop.hosts import peer
 from ebpftop.hosts.merged import MergedSource
 from tests.support.far_host import FarHost
 from tests.support.frames import CALLS, catalog, hello, probe
+from tests.unit.hosts.conftest import Read
 
 CATALOG = catalog(probe("cpu/some", [CALLS]))
 
@@ -84,6 +86,17 @@ async def test_a_run_ends_if_its_only_host_is_lost_before_the_probe_is_attached(
     code, lines = await said({"web-1": host})
     assert code == 1
     assert lines == [f"ebpftop: web-1: {why}; reconnecting", "ebpftop: this host can't be watched"]
+
+
+async def test_a_run_without_any_values_has_the_time_at_which_it_ended(read: Read) -> None:
+    host = FarHost(CATALOG)
+    async with read({"web-1": host}) as reader:
+        run = await reader.load("cpu/some")
+        began = time.monotonic_ns()
+        host.cut()
+        await reader.until(lambda: run.last)
+        assert run.last
+        assert run.last.monotonic_ns >= began
 
 
 async def test_hosts_that_are_all_lost_end_it_too() -> None:
