@@ -52,6 +52,7 @@ def watch(names: Sequence[str], ssh: str, consumer: Consumer) -> int:
 
 def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
     """All hosts as one source. Reports unreachable hosts, a line each. Raises `Cannot` if none can be reached."""
+    from ebpftop.frames.source import unwatched
     from ebpftop.hosts.merged import MergedSource
     from ebpftop.hosts.opening import open_all
     from ebpftop.hosts.remote import RemoteSource
@@ -80,7 +81,7 @@ def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
         ready = None if found.problem else (found.ssh, found.greeted)
         sources[label] = RemoteSource(partial(Ssh, name, command), ready)
     if len(problems) == len(sources):
-        raise Cannot("none of the hosts can be watched" if len(sources) > 1 else "this host can't be watched")
+        raise Cannot(unwatched(len(sources)))
     return MergedSource(sources, here=LOCAL if local is not None else "", problems=problems)
 
 

@@ -120,6 +120,7 @@ async def run(
                     print(f"ebpftop: {load.probe} is still loading ({stage}); Ctrl-C stops", file=err, flush=True)
                     late = None
     except (SourceEnded, BadFrame) as error:
+        reporter.code = FAILED
         reporter.finish()
         print(f"ebpftop: {inert(str(error))}", file=err)
         return FAILED

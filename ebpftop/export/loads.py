@@ -7,19 +7,21 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 
+from ebpftop.frames.local import SILENCE, STARTING
 from ebpftop.frames.messages import AnyFrame, Detach, Detached, Hosts, Load, Loaded, Notice, Refused, Rejected
-from ebpftop.frames.source import Source, SourceEnded
+from ebpftop.frames.source import Source, SourceEnded, unwatched
 
-SILENCE = 5.0  # seconds without data after which the end isn't waited for: the machine's load comes every second
 _ANSWER = 1.0  # seconds that the end is waited for even so
 
 
 class _Limit:
-    """How long to wait for data. `duration`: seconds for which the probes run; None: no limit before `ends`."""
+    """How long to wait for data, which comes every second: `SILENCE`, at first `STARTING`. `duration`: seconds for
+    which the probes run; None: no limit before `ends`.
+    """
 
     def __init__(self, duration: float | None) -> None:
         self._more, self._heard = duration, time.monotonic()
-        self.timeout = asyncio.timeout(None if duration is None else SILENCE + duration)
+        self.timeout = asyncio.timeout(None if duration is None else STARTING + duration)
 
     @property
     def quiet(self) -> float:
@@ -49,7 +51,8 @@ async def attached(
 
     They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
     way are not waited for. Raises what `Source.frames` and `Source.request` raise, and `SourceEnded` if no data comes
-    any more when it should end.
+    any more when it should end, or if every host was lost before anything was attached: such hosts would be tried for
+    ever.
     """
     waiting = {load.request for load in loads}
     running: set[int] = set()
@@ -71,6 +74,10 @@ async def attached(
                             waiting.discard(frame.request)
                         case Detached():
                             running.discard(frame.run)
+                        case Hosts() if len(waiting) == len(loads) and all(
+                            each.state == "lost" for each in frame.hosts
+                        ):
+                            raise SourceEnded(unwatched(len(frame.hosts)))
                     yield frame
                     if not isinstance(frame, Notice | Hosts):  # those may come from this side
                         limit.heard()

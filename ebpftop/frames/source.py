@@ -41,3 +41,8 @@ class Source(abc.ABC):
     @abc.abstractmethod
     async def close(self) -> None:
         """End the stream; all its probes are detached."""
+
+
+def unwatched(hosts: int) -> str:
+    """What is said when no host can be reached."""
+    return "none of the hosts can be watched" if hosts > 1 else "this host can't be watched"

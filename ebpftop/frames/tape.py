@@ -85,7 +85,7 @@ class TapeWriter:
         self._start: int | None = None
         self._records: list[bytes] = []
         self._kind = form.FRAMES  # of what is pending
-        self._unpacked = self._unpacked_before = 0
+        self._unpacked = self._unpacked_before = self._headers = 0  # bytes; of the headers written, the CRC-32
         self._first = self._last = 0
         self._keys: list[Key] = []
         self._keyed = 0  # when the last key was written, which was so large, and ended here
@@ -203,7 +203,9 @@ class TapeWriter:
         packed = zlib.compress(data, _LEVEL)
         if self._unpacked_before > form.room(self.size + len(packed)):
             packed = zlib.compress(data, 0)
-        self._put(BLOCK.pack(len(packed), len(data), first, last, kind) + packed)
+        header = BLOCK.pack(len(packed), len(data), first, last, kind)
+        self._put(header + packed)
+        self._headers = zlib.crc32(header, self._headers)
 
     @property
     def seconds(self) -> float:
@@ -216,16 +218,17 @@ class TapeWriter:
         """
         if self._fd < 0:
             return
-        at = 0
+        at = headers = 0
         try:
             try:
                 self.flush()
+                headers = self._headers
                 if self._last_block:
                     index = self.size
                     self._put_block(form.INDEX, _encode(self._index()), self._last, self._last)
                     at = index
             finally:
-                self._put(BLOCK.pack(0, 0, at, 0, form.END))
+                self._put(BLOCK.pack(0, 0, at, headers, form.END))
             if self._created and not _is_at(self._fd, self.path):
                 raise TapeMoved(errno.ENOENT, "removed, renamed or replaced while it was recorded")
         finally:

@@ -158,20 +158,27 @@ class Blocks:
     def _walk(self, at: int, last: int = 0) -> Iterator[Header]:
         """The headers from an offset on. Raises `BadTape` after the last valid one, if something is wrong there."""
         room = form.room(self.size)
+        index = total = 0  # the end confirms both; of the sum of headers, a reader from the start
+        whole = at == form.START
         while True:
             header = self._header_at(at)
             if header is None:
                 raise self._cut(last)
             if header.kind == form.END:
-                if header.end == self.size:
-                    return
-                raise self.bad(f"has extra data after its end at {last / 1e9:.1f} s")
-            if not self._is_sound(header, last):
+                if header.end != self.size:
+                    raise self.bad(f"has extra data after its end at {last / 1e9:.1f} s")
+                if header.first != index or (whole and header.last not in (0, total)):
+                    raise self.bad("is damaged: a part is missing, repeated or from another tape; numbers may be wrong")
+                return
+            if index or not self._is_sound(header, last):
                 raise self.bad(f"is damaged after {last / 1e9:.1f} s")
             room -= header.unpacked
             if room < 0:
                 raise self.bad(f"unpacks to more than a tape of its size holds, after {last / 1e9:.1f} s")
-            if header.kind != form.INDEX:
+            if header.kind == form.INDEX:
+                index = header.at
+            else:
+                total = zlib.crc32(BLOCK.pack(*header[2:]), total)
                 yield header
             if not self._is_whole(header):
                 raise self._cut(header.first)
@@ -185,6 +192,7 @@ class Blocks:
             and 0 < header.unpacked <= limit
             and 0 < header.stored <= form.packed(header.unpacked)
             and last <= header.first <= header.last <= GREATEST
+            and (header.kind != form.KEY or header.last == last)
         )
 
     def _scan(self) -> None:

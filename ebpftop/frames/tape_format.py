@@ -12,6 +12,9 @@ of the first and of the last record (u64 each), and a kind (u32):
 | `INDEX` | an `Index` as msgpack |
 | `END` | nothing; `first` is where the index's header lies. The last bytes of a complete tape |
 
+`last` of the end is the CRC-32 of all headers before the index, so blocks that someone removed, added or exchanged are
+noticed. Older tapes have 0 there.
+
 A reader from the start skips the keys. A reader that begins later takes the last key before that time (all its blocks,
 which are adjacent), the last catalog before the key, and all following frames. A key holds a run's last two snapshots:
 the earlier one as a key change, the later one as its original change (`frames.changes`).

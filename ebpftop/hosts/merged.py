@@ -60,6 +60,7 @@ from ebpftop.hosts.spread import Part, Spread
 _QUEUE = 64  # frames that may wait; hosts are read no further meanwhile
 _STARTING = 3.0  # seconds until the stream begins, whoever is there
 _TOLD = 1.0  # seconds between the states of hosts
+_DETACHING = 15.0  # seconds that a host has for detaching a probe
 _GATHER = 0.3  # seconds in which catalogs come together
 
 
@@ -102,7 +103,7 @@ class MergedSource(Source):
         while not all(peer.settled for peer in self.peers) and time.monotonic() < end and not self._closed:
             await asyncio.sleep(0.05)
         yield self._hello()
-        yield self._states()
+        self._put([self._states()])  # behind what was said of them meanwhile
         self._gather()
         self._tasks.append(asyncio.create_task(self._tell()))
         while (frame := await self._queue.get()) is not None:
@@ -260,6 +261,7 @@ class MergedSource(Source):
                     self._detach(peer, run)
                 self._put(run.end())
                 self._forget()
+                asyncio.get_running_loop().call_later(_DETACHING, self._overdue, run)
             case Interval(run=number) if run := self._runs.get(number):
                 run.load = structs.replace(run.load, interval=request.seconds)
                 for peer in self.peers:
@@ -305,6 +307,11 @@ class MergedSource(Source):
     def _detach(self, peer: Peer, run: Spread) -> None:
         if (there := peer.there(run.number)) is not None:
             self._send(peer, Detach(run=there))
+
+    def _overdue(self, run: Spread) -> None:
+        if not run.over:
+            self._put(run.overdue())
+            self._forget()
 
     def _answer_process(self, peer: Peer, facts: ProcessFacts) -> None:
         """Only one of the hosts knows the process."""

@@ -38,6 +38,7 @@ LATE = 3.0  # seconds without a frame after which a host is late: the load of a 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before it is tried again
 _SETTLED = 60.0  # seconds after which a connection counts as one that works
 _HELD = 1000  # frames until clocks are known
+_ANSWERS = 10.0  # seconds in which they become known; a host that answers nothing would never be ready
 _ONE_START = 20_000_000  # ns by which a machine differs from itself in when it was started
 _NOTICED = 1.0  # seconds by which clocks may differ before it is said
 _DRIFT = 60_000_000_000  # ns by which clocks may have moved apart since they were measured, in weeks
@@ -85,6 +86,7 @@ class Peer:
         self._source, self._pools, self._hub = source, pools, hub
         self._problem = problem
         self._heard = time.monotonic_ns()
+        self._began = 0.0  # when it said Hello
         self._runs: dict[int, int] = {}
         self._held: list[AnyFrame] = []
         self._people = Pages(pools.processes)
@@ -199,6 +201,8 @@ class Peer:
             case Host():
                 if self.is_ready:  # else its clocks aren't known yet
                     self._pass_on(frame)
+                elif time.monotonic() - self._began > _ANSWERS:
+                    raise BadFrame(f"it answered nothing for {_ANSWERS:.0f} s")
             case Catalog():
                 self.catalog = frame
                 if self.is_ready:
@@ -218,7 +222,7 @@ class Peer:
                 f"ebpftop {inert(hello.version)} there speaks protocol {hello.protocol}, this one speaks {PROTOCOL}: "
                 "install the same version on both"
             )
-        self.hello, self.catalog, self.clocks = hello, None, Clocks()
+        self.hello, self.catalog, self.clocks, self._began = hello, None, Clocks(), time.monotonic()
         if self.here:
             self._ready()
 

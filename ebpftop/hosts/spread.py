@@ -160,7 +160,9 @@ class Spread:
                 check(view, rows)
                 for field in {*view.counters, *([view.count] if view.show in ("histogram", "stacks") else [])}:
                     values = rows[field]
-                    if isinstance(values, np.ndarray) and values.sum(dtype=np.float64) > _MOST:
+                    if not isinstance(values, np.ndarray) or not len(values):
+                        continue
+                    if values.min() < 0 or values.sum(dtype=np.float64) > _MOST:
                         raise BadFrame(f"{field!r} holds impossible counts")
 
     def _is_alike(self, name: str, rows: Rows) -> bool:
@@ -254,6 +256,14 @@ class Spread:
         self.detaching = True
         yield from self._settle("")
 
+    def overdue(self) -> Iterator[AnyFrame]:
+        """Hosts that were to detach long ago are waited for no longer; what they counted stays."""
+        for host, part in self.parts.items():
+            if part.alive:
+                part.state = "ended"
+                yield self._notice(host, "it doesn't say that the probe is detached", "error")
+        yield from self._settle("")
+
     def _notice(self, host: str, text: str, level: Literal["warning", "error"]) -> Notice:
         return Notice(level=level, text=f"{host}: {self.load.probe}: {text}")
 
@@ -285,9 +295,11 @@ class Spread:
             yield self._cost(costs, at)
 
     def _time(self) -> int:
-        """The time at which the newest values were read. Without new values no time has passed, so rates stay true."""
+        """The time at which the newest values were read. Without new values no time has passed, so rates stay true.
+        Until the first values it is the current time.
+        """
         newest = max((part.at for part in self.parts.values() if part.fresh), default=0)
-        self._at = max(newest, self._at + _NO_TIME)
+        self._at = max(newest, self._at + _NO_TIME) if newest or self._at else time.monotonic_ns()
         return self._at
 
     def _losses(self) -> Losses:

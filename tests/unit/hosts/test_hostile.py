@@ -28,6 +28,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.tape_format import FRAME_LIMIT, PLAIN_LIMIT
+from ebpftop.hosts import merged
 from ebpftop.hosts.clocks import Clocks
 from tests.support.far_host import FarHost
 from tests.support.frames import CALLS, LATENCY, SECOND, catalog, columns, hello, loaded, probe, snapshot
@@ -42,6 +43,9 @@ BAD: dict[str, list[AnyFrame]] = {
     "a column too few": [snapshot(41, 1, {"calls": columns(tgid=np.ones(1, "<u4"), nr=[1], last_ns=[1])})],
     "impossible counts": [
         snapshot(41, 1, {"calls": columns(tgid=np.ones(1, "<u4"), nr=[1], count=[1 << 60], last_ns=[1])})
+    ],
+    "counts below zero": [
+        snapshot(41, 1, {"calls": columns(tgid=np.ones(1, "<u4"), nr=[1], count=np.array([-5], "<i8"), last_ns=[1])})
     ],
     "columns of different lengths": [snapshot(41, 1, {"calls": columns(tgid=[1, 2], nr=[1], count=[1], last_ns=[1])})],
     "a process beyond its share": [
@@ -89,6 +93,21 @@ async def test_a_run_that_was_not_requested_is_not_shown(read: Read) -> None:
         bad.play(Notice(level="info", text="that was all"))
         await reader.until(lambda: "web-2: that was all" in reader.notices)
         assert not reader.session.runs
+
+
+async def test_a_host_that_never_detaches_is_not_waited_for(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merged, "_DETACHING", 0.2)
+    good, bad = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": good, "web-2": bad}) as reader:
+        run = await reader.load("cpu/syscount")
+        await reader.until(lambda: good.run == bad.run == 41)
+        bad.play(named(7, "nginx"), snapshot(41, 1, calls((7, 1, 23))))
+        await reader.until(lambda: run.last)
+        await reader.source.request(Detach(run=run.id))
+        good.play(Detached(run=41))
+        await reader.until(lambda: any(isinstance(frame, Detached) for frame in reader.frames))
+        assert ("web-2", "nginx", 23) in rows(reader, run)
+        assert reader.notices == ["web-2: cpu/syscount: it doesn't say that the probe is detached"]
 
 
 async def test_a_host_can_not_end_a_run_of_the_others(read: Read) -> None:
