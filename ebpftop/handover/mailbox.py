@@ -26,9 +26,8 @@ from ebpftop.handover import transport
 from ebpftop.handover.protocol import AnyMessage, Message
 
 _LENGTH = struct.Struct("=Q")  # at the beginning of the file; the message follows
-_FULL = (
-    1 << 64
-) - 2  # the event's highest value: it is readable while there is a message, writable while there is none
+# The event's highest value, see eventfd(2): it is readable while there is a message, and writable while there is none.
+_FULL = (1 << 64) - 2
 
 
 class Mailbox:

@@ -278,11 +278,9 @@ class Supervisor:
             stream, theirs = socket.socketpair()
             link.send(protocol.Stream(), [stream.fileno()])
             stream.close()
-            if (
-                link.is_idle
-            ):  # else a collector's descriptors could wait in the queue of the stream, and root close that
+            if link.is_idle:
                 self._start_collector(theirs)
-            else:
+            else:  # descriptors from a collector could wait in the stream's queue when root closes it
                 theirs.close()
 
     # ---------------------------------------------------------------- signals and the terminal
