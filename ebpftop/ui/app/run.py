@@ -50,9 +50,8 @@ def run_dashboard(
     signal (the exit code is 128 + its number) or an unexpected exception, which is raised. The end of the terminal ends
     the process.
     """
-    for name in [
-        *os.environ
-    ]:  # Textual would take these for the terminal's size, or for wishes of who develops with it
+    # Textual would take these for the terminal's size, or for wishes of somebody who develops with it.
+    for name in list(os.environ):
         if name in ("COLUMNS", "LINES", "TEXTUAL") or name.startswith("TEXTUAL_"):
             del os.environ[name]
     gc.disable()  # all that is imported and mounted now stays
