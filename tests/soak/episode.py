@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -244,9 +245,9 @@ class _Course:
     def _runs(self) -> bool:
         """Whether all that was requested is attached."""
         count = len(self._episode.probes) + 1
-        told = f"{count} probe{'s' * (count > 1)} · "
+        told = f"(?<!of ){count} probe{'s' * (count > 1)} · "  # "1 of 3 probes" while others are loading
         attached = "System calls by" if self._episode.command == "dashboard" else told
-        return attached.encode() in self._term.shown
+        return re.search(attached.encode(), self._term.shown) is not None
 
     def _run(self) -> None:
         self._until(self._runs, "the probe is attached")

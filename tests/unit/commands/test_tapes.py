@@ -123,6 +123,9 @@ def write(path: Path, told: Iterable[tuple[float, AnyFrame]], *, ends: bool = Tr
         writer.close()
     else:
         writer.flush()
+        left = path.read_bytes()
+        path.unlink()  # the writer holds its lock
+        path.write_bytes(left)
     return path
 
 

@@ -147,7 +147,7 @@ def _readable(frames: Iterable[tuple[int, AnyFrame]]) -> Iterable[tuple[int, Any
     try:
         yield from frames
     except BadTape as error:
-        if "is still being recorded" not in str(error):
+        if not any(each in str(error) for each in ("is still being recorded", "is truncated")):
             raise
 
 
