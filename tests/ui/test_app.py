@@ -9,7 +9,7 @@ import pkgutil
 import pytest
 from rich.cells import cell_len
 from textual.binding import Binding
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.containers import VerticalScroll
 from textual.events import Event, Key, MouseDown, Paste
 from textual.widgets import OptionList, Static
@@ -20,7 +20,7 @@ from ebpftop.frames.messages import AccountRunTimes, Detached, Host, Load, Notic
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.app.guide import groups
 from ebpftop.ui.app.options import Options
-from ebpftop.ui.app.palette import Commands
+from ebpftop.ui.app.palette import Commands, Palette
 from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import COLUMN, HelpScreen, keys_of
@@ -29,6 +29,7 @@ from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.header import HeaderLine, HeaderState, _ours
 from ebpftop.ui.widgets.keys import KeyLine
+from ebpftop.ui.widgets.menu import Menu
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import EPOCH, catalog, hello
@@ -170,6 +171,22 @@ async def test_the_palette_offers_every_probe_and_action(stage: Open) -> None:
         hits = [hit.text async for hit in Commands(on.app.screen).discover()]
     assert {f"load {info.id}" for info in PROBES} <= set(hits)
     assert {"search", "pause", "quit", "help", "light/dark"} <= set(hits)
+
+
+@pytest.mark.parametrize("kind", [Menu, CommandList])
+async def test_a_list_that_is_not_laid_out_yet_turns_no_page(stage: Open, kind: type[OptionList]) -> None:
+    async with stage() as on:
+        await on.press("E" if kind is Menu else "ctrl+p")
+        listed, screen = on.app.screen.query_one(kind), on.app.screen
+        listed.display = False
+        await on.settle()
+        listed.clear_options()
+        listed.add_option("read")
+        listed.highlighted = 0
+        if isinstance(screen, Palette):
+            screen._action_command_list("page_up")
+        else:
+            listed.action_page_up()
 
 
 async def test_at_80_columns_tab_turns_from_catalog_to_probe(stage: Open) -> None:

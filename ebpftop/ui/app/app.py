@@ -25,7 +25,7 @@ from ebpftop.ui.app.loads import Loads
 from ebpftop.ui.app.marking import Marking
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
-from ebpftop.ui.app.palette import Commands
+from ebpftop.ui.app.palette import Commands, Palette
 from ebpftop.ui.app.preferences import Preferences
 from ebpftop.ui.app.time_keys import TimeKeys
 from ebpftop.ui.app.workbench import Workbench, notice
@@ -361,6 +361,10 @@ class EbpftopApp(Loads):
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """Ignore keys after the end has begun: the screens are being taken down."""
         return False if self._ends else await super().run_action(*args, **named)
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def action_marks(self, sets: int) -> None:
         if sets:

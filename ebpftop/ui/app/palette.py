@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Protocol, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from ebpftop.ui.drawing.inert import inert
@@ -20,6 +20,13 @@ class Fed(Protocol):
     """The application, as far as the palette needs it."""
 
     feed: Feed
+
+
+class Palette(CommandPalette):
+    def _action_command_list(self, action: str) -> None:
+        """Move in the list, or choose. Textual fails at that while the list isn't shown."""
+        if self.query_one(CommandList).scrollable_content_region:
+            super()._action_command_list(action)
 
 
 class Commands(Provider):

@@ -13,6 +13,7 @@ from textual.widgets import OptionList
 
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.screens.leaving import Dialog
+from ebpftop.ui.widgets.menu import Menu
 
 
 class Line(NamedTuple):
@@ -52,7 +53,7 @@ class Choosing(Dialog[int]):
         self.lines = list(lines)
         self._key = key
         width = max(len(cell(each.title)) for each in self.lines)
-        self.list = OptionList(*(_content(each, width) for each in self.lines), markup=False)
+        self.list = Menu(*(_content(each, width) for each in self.lines), markup=False)
 
     def compose(self) -> Iterable[Widget]:
         with Vertical() as box:

@@ -33,6 +33,7 @@ from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.screens.leaving import Dialog
 from ebpftop.ui.widgets.grid import Grid
+from ebpftop.ui.widgets.menu import Menu
 from ebpftop.ui.widgets.panel import ViewPanel
 
 
@@ -86,7 +87,7 @@ class ExportScreen(Dialog[None]):
             box.border_subtitle = (
                 "Enter writes a file   Esc closes" if self.choices else "nothing to export   Esc closes"
             )
-            yield OptionList(*(Option(self._words(each)) for each in self.choices), markup=False)
+            yield Menu(*(Option(self._words(each)) for each in self.choices), markup=False)
 
     def _words(self, choice: Choice) -> Content:
         scope = replace(self._all, wanted=ALL) if choice.spans else self._all

@@ -15,6 +15,7 @@ from ebpftop.frames.messages import Mark
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.screens.leaving import Dialog
+from ebpftop.ui.widgets.menu import Menu
 
 _WHENCE = {"person": "", "outside": "  by command", "trigger": "  trigger"}
 
@@ -46,7 +47,7 @@ class MarkList(Dialog[Mark]):
         """of_tape: whether a tape is played; then all marks are captions, whatever their origin."""
         super().__init__()
         self.marks = list(marks)
-        self.list = OptionList(*(_line(mark, of_tape=of_tape) for mark in self.marks), markup=False)
+        self.list = Menu(*(_line(mark, of_tape=of_tape) for mark in self.marks), markup=False)
 
     def compose(self) -> Iterable[Widget]:
         with Vertical() as box:
