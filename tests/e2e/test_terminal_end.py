@@ -88,9 +88,9 @@ def test_the_dashboard_ends_with_a_terminal_that_takes_no_more_output() -> None:
 
 
 def waits_to_write(process: psutil.Process) -> bool:
-    """Whether one of its threads is in write(2) to stderr, by its number on x86-64 or arm64."""
+    """Whether one of its threads is in write(2) to stdout, by its number on x86-64 or arm64."""
     tasks = Path(f"/proc/{process.pid}/task").iterdir()
-    return any((task / "syscall").read_text().split()[:2] in (["1", "0x2"], ["64", "0x2"]) for task in tasks)
+    return any((task / "syscall").read_text().split()[:2] in (["1", "0x1"], ["64", "0x1"]) for task in tasks)
 
 
 def test_a_replay_ends_with_its_terminal() -> None:

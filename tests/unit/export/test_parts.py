@@ -95,7 +95,8 @@ def write(path: Path, story: Iterable[tuple[int, AnyFrame]]) -> Path:
 
 def part(path: Path, start: int, end: int | None, into: Path) -> Path:
     output = Output(into)
-    assert cut(TapeReader(path), output, start, end) == []
+    with closing(TapeReader(path)) as reader:
+        assert cut(reader, output, start, end) == []
     output.close()
     return into
 
@@ -201,7 +202,8 @@ def test_the_gains_of_both_parts_add_up_to_those_of_the_whole(
 
 
 def _marks(path: Path) -> set[str]:
-    return {frame.text for _, frame in TapeReader(path) if isinstance(frame, Mark)}
+    with closing(TapeReader(path)) as reader:
+        return {frame.text for _, frame in reader if isinstance(frame, Mark)}
 
 
 @pytest.fixture

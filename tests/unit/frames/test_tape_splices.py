@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def written(path: Path, processes: int) -> Path:
     with TapeWriter(path, clock=lambda: now + processes * (now > 0)) as tape:
         for now, frame in long_tape.frames(40, probes=2, count=processes):  # noqa: B007 - the clock reads it
             tape.write(frame)
-    assert TapeReader(path).blocks.keys
+    with closing(TapeReader(path)) as reader:
+        assert reader.blocks.keys
     return path
 
 
@@ -52,7 +54,8 @@ def read(tape: Path) -> tuple[list[tuple[int, AnyFrame]], str]:
     """The frames, and why they aren't all."""
     found: list[tuple[int, AnyFrame]] = []
     try:
-        found.extend(TapeReader(tape))
+        with closing(TapeReader(tape)) as reader:
+            found.extend(reader)
     except BadTape as error:
         return found, str(error)
     return found, ""
@@ -73,6 +76,7 @@ def test_it_is_said_when_the_tape_is_opened(whole: Path, tmp_path: Path) -> None
     blocks = pieces(whole)
     tape = tmp_path / "a.tape"
     tape.write_bytes(whole.read_bytes()[:START] + b"".join([*blocks[:20], *blocks[21:]]))
-    assert TapeReader(tape).problem.endswith(
-        " is damaged: a part is missing, repeated or from another tape; numbers may be wrong"
-    )
+    with closing(TapeReader(tape)) as reader:
+        assert reader.problem.endswith(
+            " is damaged: a part is missing, repeated or from another tape; numbers may be wrong"
+        )
