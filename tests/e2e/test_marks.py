@@ -107,7 +107,7 @@ def test_under_sudo_the_invokers_recording_is_reached_as_the_invoker(place: Path
 @pytest.mark.bpf
 def test_a_dashboard_records_and_is_reached_from_outside(place: Path, tmp_path: Path) -> None:
     tape = tmp_path / "a.tape"
-    command = ["env", f"XDG_RUNTIME_DIR={place}", *COMMAND, "--when", "hello rate > 1/s for 1s"]
+    command = ["env", f"XDG_RUNTIME_DIR={place}", f"TMPDIR={tmp_path}", *COMMAND, "--when", "hello rate > 1/s for 1s"]
     with terminal(command, 120, 40) as term:
         term.wait_for("hello rate > 1/s for 1s: ")
         term.keys("r")
@@ -132,6 +132,7 @@ def test_a_dashboard_records_and_is_reached_from_outside(place: Path, tmp_path: 
         term.wait_for(f"{tape.name}: ")
         term.keys("q")
         eventually(term.ended, "it has ended")
+    assert not list(tmp_path.glob("ebpftop-crash-*"))
     frames = [frame for _, frame in TapeReader(tape)]
     assert [(frame.text, frame.origin) for frame in frames if isinstance(frame, Mark)][-2:] == [
         ("deploy 42", "outside"),

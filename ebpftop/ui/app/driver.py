@@ -162,7 +162,8 @@ class TerminalDriver(LinuxDriver):
 
     def _sigcont_application(self, *_: object) -> None:
         jobs.continue_parent()
-        asyncio.get_running_loop().call_later(jobs.NOTICED, jobs.continue_parent)
+        running = asyncio.get_running_loop()  # which a signal may interrupt anywhere
+        running.call_soon_threadsafe(running.call_later, jobs.NOTICED, jobs.continue_parent)
         self._continued = time.monotonic()
         if not self._changing:
             self._resume()

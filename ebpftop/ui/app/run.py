@@ -93,7 +93,11 @@ def run_dashboard(
         for number in (*ending_signals(), *(each for each in FATAL if signal.getsignal(each) is signal.SIG_DFL)):
             signal.signal(number, leave)
         running.call_later(SETTLED, collect_from_now_on)
-        mailbox = Mailbox(app.marking.from_outside)
+
+        def mark(text: str) -> None:
+            app.call_later(app.marking.from_outside, text)  # a timer started outside the application's context fails
+
+        mailbox = Mailbox(mark)
         if source.live:
             running.call_soon(mailbox.open)
         try:
