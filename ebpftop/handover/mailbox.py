@@ -10,7 +10,6 @@ reader that waits for either. A file in memory and an event are read without wai
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import resource
 import select
@@ -76,8 +75,9 @@ class Mailbox:
         """Write what there is room for."""
         while self._waiting and self._has_room(0):
             body = self._waiting.popleft()
-            with mmap.mmap(self._file, 0) as room:
-                room[: _LENGTH.size + len(body)] = _LENGTH.pack(len(body)) + body
+            data = _LENGTH.pack(len(body)) + body
+            if os.pwrite(self._file, data, 0) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.eventfd_write(self._event, _FULL)
 
     def _has_room(self, timeout: int | None) -> bool:
