@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,16 +13,24 @@ from ebpftop.frames.messages import AnyFrame, Detach, Detached, Hosts, Load, Loa
 from ebpftop.frames.source import Source, SourceEnded, unwatched
 
 _ANSWER = 1.0  # seconds that the end is waited for even so
+_STEP = 0.25  # seconds
 
 
 class _Limit:
     """How long to wait for data, which comes every second: `SILENCE`, at first `STARTING`. `duration`: seconds for
-    which the probes run; None: no limit before `ends`.
+    which the probes run; None: no limit before `ends`. It is counted in steps, so a time in which this process was
+    stopped, or waited for whoever reads its output, hardly counts.
     """
 
     def __init__(self, duration: float | None) -> None:
-        self._more, self._heard = duration, time.monotonic()
-        self.timeout = asyncio.timeout(None if duration is None else STARTING + duration)
+        self._more, self._heard = math.inf if duration is None else duration, time.monotonic()
+        self._left = STARTING + self._more
+        self._passing = asyncio.create_task(self._pass())
+
+    async def _pass(self) -> None:
+        while self._left > 0:
+            await asyncio.sleep(_STEP)
+            self._left -= _STEP
 
     @property
     def quiet(self) -> float:
@@ -30,18 +39,35 @@ class _Limit:
 
     def heard(self) -> None:
         """There was data."""
-        self._heard = time.monotonic()
-        if self._more is not None:
-            self._wait(SILENCE + self._more)
+        self._heard, self._left = time.monotonic(), SILENCE + self._more
 
     def ends(self) -> None:
         """From now on the probes are to be detached."""
-        self._more = 0.0
-        self._wait(max(_ANSWER, SILENCE - self.quiet))
+        self._more, self._left = 0.0, max(_ANSWER, SILENCE - self.quiet)
 
-    def _wait(self, seconds: float) -> None:
-        if not self.timeout.expired():
-            self.timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+    async def frames(self, source: Source) -> AsyncIterator[AnyFrame]:
+        """The source's frames. Raises what `Source.frames` raises, and `SourceEnded` if none comes in time."""
+        frames = source.frames()
+        try:
+            while True:
+                receiving = asyncio.create_task(_next(frames))
+                try:
+                    await asyncio.wait((receiving, self._passing), return_when=asyncio.FIRST_COMPLETED)
+                    if not receiving.done():
+                        why = "no answer from the collector, which is stopped or hangs"
+                        raise SourceEnded(f"{why}: the last data is {self.quiet:.0f} s old")
+                    frame = receiving.result()
+                finally:
+                    receiving.cancel()
+                if frame is None:
+                    return
+                yield frame
+        finally:
+            self._passing.cancel()
+
+
+async def _next(frames: AsyncIterator[AnyFrame]) -> AnyFrame | None:
+    return await anext(frames, None)
 
 
 async def attached(
@@ -60,37 +86,29 @@ async def attached(
     for load in loads:
         await source.request(load)
     limit = _Limit(duration)
+    ending = asyncio.create_task(_end(source, running, answered, duration, stop, limit))
     try:
-        async with limit.timeout:
-            ending = asyncio.create_task(_end(source, running, answered, duration, stop, limit))
-            try:
-                async for frame in source.frames():
-                    match frame:
-                        case Loaded():
-                            waiting.discard(frame.request)
-                            if not stop.is_set():
-                                running.add(frame.run)
-                        case Rejected() | Refused():
-                            waiting.discard(frame.request)
-                        case Detached():
-                            running.discard(frame.run)
-                        case Hosts() if len(waiting) == len(loads) and all(
-                            each.state == "lost" for each in frame.hosts
-                        ):
-                            raise SourceEnded(unwatched(len(frame.hosts)))
-                    yield frame
-                    if not isinstance(frame, Notice | Hosts):  # those may come from this side
-                        limit.heard()
-                    if not waiting:
-                        answered.set()
-                    if not running and (not waiting or stop.is_set()):  # frames about the host never stop
-                        return
-            finally:
-                ending.cancel()
-    except TimeoutError:
-        raise SourceEnded(
-            f"no answer from the collector, which is stopped or hangs: the last data is {limit.quiet:.0f} s old"
-        ) from None
+        async for frame in limit.frames(source):
+            match frame:
+                case Loaded():
+                    waiting.discard(frame.request)
+                    if not stop.is_set():
+                        running.add(frame.run)
+                case Rejected() | Refused():
+                    waiting.discard(frame.request)
+                case Detached():
+                    running.discard(frame.run)
+                case Hosts() if len(waiting) == len(loads) and all(each.state == "lost" for each in frame.hosts):
+                    raise SourceEnded(unwatched(len(frame.hosts)))
+            yield frame
+            if not isinstance(frame, Notice | Hosts):  # those may come from this side
+                limit.heard()
+            if not waiting:
+                answered.set()
+            if not running and (not waiting or stop.is_set()):  # frames about the host never stop
+                return
+    finally:
+        ending.cancel()
 
 
 async def _end(

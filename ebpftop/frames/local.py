@@ -15,6 +15,7 @@ from ebpftop.frames.source import Source, SourceEnded
 
 SILENCE = 5.0  # seconds without a frame that a user is told of: one that shows the machine's load comes every second
 STARTING = 15.0  # seconds until the first of those
+_MOMENT = 0.2  # seconds for taking what came while this process was stopped
 _ENDED = "the collector has ended; its probes are detached"
 
 
@@ -42,7 +43,10 @@ class LocalSource(Source):
             receiving = loop.create_task(self._received())
             try:
                 # unlike a timeout, this loses no data that arrives while this process is stopped
-                is_silent = not (await asyncio.wait((receiving,), timeout=patience))[0]
+                await asyncio.wait((receiving,), timeout=patience)
+                if not receiving.done():
+                    await asyncio.wait((receiving,), timeout=_MOMENT)
+                is_silent = not receiving.done()
                 if is_silent:
                     yield _notice(f"no data for {patience:.0f} s: the collector is stopped or hangs")
                 data = await receiving

@@ -80,6 +80,14 @@ def test_a_run_ends_in_time_with_what_there_is(format: str) -> None:
     assert GIVEN_UP in err
 
 
+def test_a_run_that_was_stopped_itself_loses_nothing() -> None:
+    with command("run", "syscount", "--duration", "1", "--interval", "0.2") as run:
+        run.stop("run")
+        time.sleep(8)
+        run.children["run"].send_signal(signal.SIGCONT)
+        assert run.ended() == (0, "")
+
+
 def test_a_recording_ends_in_time_and_its_tape_is_whole(tmp_path: Path) -> None:
     with command("record", "-o", str(tmp_path / "tape"), "syscount", "--interval", "0.2", "--duration", "9") as record:
         eventually((tmp_path / "tape").exists, "the tape has begun")
