@@ -214,7 +214,8 @@ class Dashboard(Viewing):
         self._keep_focus_in_sight()
         if pane is not None and pane.stops and self._focusing == self.current and not self.informing:
             self._focusing = None
-            self._focus(pane.stops[0])
+            if not pane.has_focus_within:  # a key may have moved it further, to the filter for one
+                self._focus(pane.stops[0])
         keys = self._keys()
         if anew or keys != self._drawn_keys:
             self._drawn_keys = keys
@@ -325,6 +326,7 @@ class Dashboard(Viewing):
         self._focus(self.catalog.search)
 
     async def action_other(self, step: int) -> None:
+        self.follows, self._focusing = False, None
         stops = self._stops()
         at = stops.index(self.focused) if self.focused in stops else -1 if step > 0 else 0
         stop = stops[(at + step) % len(stops)]
@@ -393,5 +395,5 @@ class Dashboard(Viewing):
             return
         elif not self.asking:
             self.remove_class("-probe")
-            self.catalog.listing.focus()
+            self.set_focus(self.catalog.listing)
         await self.draw_front()

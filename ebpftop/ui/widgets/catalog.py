@@ -377,7 +377,7 @@ class CatalogPanel(Vertical, Rim):
             self.listing.action_load()  # the text stays, to be corrected
             self._entered = self.listing.wanted if self.listing.waits else ""
             return
-        self.listing.focus()
+        self.screen.set_focus(self.listing)
         if event.load and (asked := self.listing.asked):
             self.search.value = ""
             self.post_message(asked)  # posted from here: a message from the listing would stop at this panel

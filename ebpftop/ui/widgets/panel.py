@@ -114,7 +114,7 @@ class GridFrame(Framed):
     def drop_filter(self) -> None:
         self.filter.value = ""
         self.filter.remove_class("-open")
-        self.grid.focus()
+        self.screen.set_focus(self.grid)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -126,7 +126,7 @@ class GridFrame(Framed):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.filter.set_class(bool(event.value.strip()), "-open")
-        self.grid.focus()
+        self.screen.set_focus(self.grid)
 
     def on_key(self, event: events.Key) -> None:
         if self.filter.has_focus and event.key == "escape":
@@ -134,7 +134,7 @@ class GridFrame(Framed):
             self.drop_filter()
         elif self.filter.has_focus and event.key == "down":
             event.stop()
-            self.grid.focus()
+            self.screen.set_focus(self.grid)
 
 
 class ViewPanel(Column):

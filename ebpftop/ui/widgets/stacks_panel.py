@@ -236,7 +236,7 @@ class StacksPanel(ViewPanel):
             self.toggle_class("-past")
             self._show_slice(None)
             if inside:
-                self.call_after_refresh(self.stops[0].focus)
+                self.screen.set_focus(self.stops[0])
 
     def on_strip_plot_zoomed(self, event: StripPlot.Zoomed) -> None:
         event.stop()
@@ -254,7 +254,7 @@ class StacksPanel(ViewPanel):
         self.post_message(self.Stale())
         self.refresh_bindings()
         if self.has_focus_within and self.screen.focused not in self.stops:
-            self.call_after_refresh(self.stops[0].focus)
+            self.screen.set_focus(self.stops[0])
 
     def action_search(self) -> None:
         self.remove_class("-functions")
@@ -266,11 +266,11 @@ class StacksPanel(ViewPanel):
             self.mark = last.monotonic_ns if last and self.mark is None else None
             self.post_message(self.Stale())
         elif self.has_class("-wide"):
-            (self.graph if self.functions.has_focus_within else self.functions).grid.focus()
+            self.screen.set_focus((self.graph if self.functions.has_focus_within else self.functions).grid)
         else:
             self.toggle_class("-functions")
             self.post_message(self.Stale())
-            self.call_after_refresh(self._grid_frame.grid.focus)
+            self.screen.set_focus(self._grid_frame.grid)
 
     @property
     def left_out(self) -> str:

@@ -319,7 +319,7 @@ class EventsPanel(GridPanel):
             focused = self.has_focus_within
             self.toggle_class("-grouped")
             if focused:
-                self.call_after_refresh(self.screen.set_focus, self.grid_frame.grid)
+                self.screen.set_focus(self.grid_frame.grid)  # now, so that it gets the keys typed next
 
     def show(self, run: Run, processes: Processes, wanted: Wanted) -> None:
         log = run.events.get(self.view.map) or EventLog()
