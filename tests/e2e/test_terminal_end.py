@@ -192,6 +192,18 @@ def test_a_dashboard_without_its_supervisor_ends_though_it_hangs(tmp_path: Path)
         assert termios.tcgetattr(term.terminal) == term.settings
 
 
+def test_a_demo_ends_though_it_hangs(tmp_path: Path) -> None:
+    patch = "from ebpftop.ui.app.app import EbpftopApp; EbpftopApp.exit = lambda *_, **__: None"
+    with bare_pty(["env", *shlex.split(patched(tmp_path, patch)), "demo"]) as term:
+        term.wait_for("Catalog")
+        term.process.terminate()
+        term.wait_until(lambda: term.process.poll() is not None, "it has ended")
+        term.read()
+        assert term.process.returncode == 128 + signal.SIGTERM
+        assert term.shown.rindex(b"\x1b[?1049l") > term.shown.rindex(b"\x1b[?1049h")
+        assert termios.tcgetattr(term.terminal) == term.settings
+
+
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM])
 def test_other_signals_end_a_demo_in_order(number: signal.Signals) -> None:
     with bare_pty([*COMMAND, "demo"]) as term:

@@ -8,10 +8,13 @@ import tty
 from collections.abc import Iterable, Iterator
 from pty import openpty
 from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 from textual import events
+from textual._callback import invoke
 from textual.constants import ESCAPE_DELAY
+from textual.driver import Driver
 from textual.message import Message
 
 from ebpftop.base.readable import readable
@@ -105,3 +108,32 @@ def test_a_size_without_pixels_leaves_the_mouse_usable(reading: Reading) -> None
     message = reading.message(b"\x1b[<35;10;10M\x1b[<35;11;10M")
     assert isinstance(message, events.MouseMove)
     assert message.x == 10
+
+
+async def test_of_movements_that_wait_the_last_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Message] = []
+    handled: list[events.Event] = []
+
+    async def on_event(event: events.Event) -> None:
+        handled.append(event)
+
+    async def work_off() -> None:
+        for message in sent:
+            if isinstance(message, events.Callback):
+                await invoke(message.callback)
+            else:
+                assert isinstance(message, events.Event)
+                handled.append(message)
+        sent.clear()
+
+    monkeypatch.setattr(Driver, "send_message", lambda _self, message: sent.append(message))
+    driver = TerminalDriver.__new__(TerminalDriver)
+    driver._moves, driver._app = [], SimpleNamespace(on_event=on_event)  # type: ignore[assignment]
+    a, b, c, d = (events.MouseMove(None, x, 0, 0, 0, 0, False, False, False) for x in range(4))
+    down = events.MouseDown(None, 1, 0, 0, 0, 1, False, False, False)
+    for message in (a, b, down, c):
+        driver.send_message(message)
+    await work_off()
+    driver.send_message(d)
+    await work_off()
+    assert handled == [b, down, c, d]

@@ -11,6 +11,7 @@ import threading
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
@@ -54,6 +55,7 @@ class TerminalDriver(LinuxDriver):
         self._output = _Counted(screen, lambda: self._app.call_later(self._written))
         self._file = cast("Any", self._output)
         self._answered = threading.Event()  # the last question was
+        self._moves: list[events.MouseMove] = []  # the one that waits, if it was sent last
         self._table = CONSOLE if os.environ.get("TERM") == "linux" else None
         self._asks = False
         self._no_more_input = _Flag()
@@ -94,6 +96,23 @@ class TerminalDriver(LinuxDriver):
             self._app.call_later(self._heard, message.x)
         else:
             super().process_message(message)
+
+    def send_message(self, message: Message) -> None:
+        """Runs in that thread as well. A mouse can move faster than its movements are worked off: of those that wait,
+        one after the other, the last counts.
+        """
+        if not isinstance(message, events.MouseMove):
+            self._moves = []
+            super().send_message(message)
+            return
+        try:
+            self._moves[0] = message
+        except IndexError:
+            self._moves = [message]
+            super().send_message(events.Callback(partial(self._moved, self._moves)))  # in turn with the others
+
+    async def _moved(self, moves: list[events.MouseMove]) -> None:
+        await self._app.on_event(moves.pop())
 
     async def _heard(self, number: int) -> None:
         if self._flow.answered(number):

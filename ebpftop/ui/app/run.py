@@ -74,9 +74,9 @@ def run_dashboard(
     app = EbpftopApp(source, options=options)
     app.driver_class = TerminalDriver
 
-    def end_orphan(number: int) -> None:
-        """A thread: the supervisor would end a hanging dashboard, but the supervisor may be gone."""
-        if os.getppid() != parent:
+    def end_if_alone(number: int) -> None:
+        """A thread. A hanging dashboard is ended by its supervisor; a tape has none, and it may be gone."""
+        if not source.live or os.getppid() != parent:
             _reset((*terminals(), *outer))
             _restore(settings)
             os._exit(128 + number)
@@ -86,7 +86,7 @@ def run_dashboard(
 
         def leave(number: int, _frame: object) -> None:
             running.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
-            watchdog = threading.Timer(PATIENCE, end_orphan, [number])
+            watchdog = threading.Timer(PATIENCE, end_if_alone, [number])
             watchdog.daemon = True
             watchdog.start()
 
