@@ -77,12 +77,13 @@ async def attached(
 
     They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
     way are not waited for. Raises what `Source.frames` and `Source.request` raise, and `SourceEnded` if no data comes
-    any more when it should end, or if every host was lost before anything was attached: such hosts would be tried for
-    ever.
+    any more when it should end, or if every host is lost then, or before anything was attached: such hosts would be
+    tried for ever.
     """
     waiting = {load.request for load in loads}
     running: set[int] = set()
     answered = asyncio.Event()
+    lost = 0  # hosts, if it is all of them
     for load in loads:
         await source.request(load)
     limit = _Limit(duration)
@@ -98,14 +99,18 @@ async def attached(
                     waiting.discard(frame.request)
                 case Detached():
                     running.discard(frame.run)
-                case Hosts() if len(waiting) == len(loads) and all(each.state == "lost" for each in frame.hosts):
-                    raise SourceEnded(unwatched(len(frame.hosts)))
+                case Hosts():
+                    lost = len(frame.hosts) if all(each.state == "lost" for each in frame.hosts) else 0
+                    if lost and len(waiting) == len(loads):
+                        raise SourceEnded(unwatched(lost))
             yield frame
             if not isinstance(frame, Notice | Hosts):  # those may come from this side
                 limit.heard()
             if not waiting:
                 answered.set()
             if not running and (not waiting or stop.is_set()):  # frames about the host never stop
+                if lost:
+                    raise SourceEnded(unwatched(lost))
                 return
     finally:
         ending.cancel()

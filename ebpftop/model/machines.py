@@ -119,7 +119,8 @@ def state(host: HostState, now: int) -> str:
 
 def age(host: HostState, now: int) -> str:
     """Whole seconds since the last frame."""
-    return formatting.duration(max(0, now - host.heard_ns) // 10**9 * 10**9)
+    seconds = max(0, now - host.heard_ns) // 10**9
+    return formatting.duration(seconds * 10**9) if seconds else "0 s"
 
 
 def clock(host: HostState) -> str:

@@ -74,8 +74,9 @@ def _machine(state: HeaderState) -> list[Piece]:
     pieces = [_host(each, state.machines_at) for each in state.machines if each.state != "live"]
     if hello := state.hello:
         pieces.append(piece(inert(hello.host), "bold", 3))
-        pieces.append(piece(f"Linux {inert(hello.kernel)}", "$quiet", 6))
-        pieces.append(piece(f"{hello.cpus} cpus", "$quiet", 7))
+        if hello.kernel:  # not yet known of a host that was never reached
+            pieces.append(piece(f"Linux {inert(hello.kernel)}", "$quiet", 6))
+            pieces.append(piece(f"{hello.cpus} cpus", "$quiet", 7))
     if state.hosts:
         host = state.hosts[-1]
         past = sparkline([each.cpu_percent for each in state.hosts], SPARK, 100.0)

@@ -45,6 +45,18 @@ class Leaves(FarHost):
             await super().request(request)
 
 
+class LeavesLater(FarHost):
+    """It leaves soon after it has loaded the probe, and doesn't come back."""
+
+    async def request(self, request: AnyRequest) -> None:
+        await super().request(request)
+        if isinstance(request, Load):
+            asyncio.get_running_loop().call_later(0.2, self.cut, "it left")
+
+    async def restart(self) -> None:
+        raise SourceEnded("no route to host")
+
+
 class Mute(FarHost):
     """It answers nothing, and only says how loaded it is."""
 
@@ -86,6 +98,12 @@ async def test_a_run_ends_if_its_only_host_is_lost_before_the_probe_is_attached(
     code, lines = await said({"web-1": host})
     assert code == 1
     assert lines == [f"ebpftop: web-1: {why}; reconnecting", "ebpftop: this host can't be watched"]
+
+
+async def test_a_run_whose_only_host_is_lost_at_its_end_is_no_success() -> None:
+    code, lines = await said({"web-1": LeavesLater(CATALOG)})
+    assert code == 1
+    assert lines == ["ebpftop: web-1: it left; reconnecting", "ebpftop: this host can't be watched"]
 
 
 async def test_a_run_without_any_values_has_the_time_at_which_it_ended(read: Read) -> None:
