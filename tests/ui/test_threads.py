@@ -148,6 +148,14 @@ async def test_nothing_is_read_while_it_is_out_of_sight_or_paused(stage: Open) -
         assert requests(on) == before
         assert "paused" in title(on)
         await on.press("space")
+        await on.pilot.resize_terminal(20, 5)
+        await on.settle()
+        before = requests(on)
+        screen._next = 0.0
+        await screen.look()
+        assert requests(on) == before
+        await on.pilot.resize_terminal(120, 36)
+        await on.settle()
         await on.press("W")
         await until(on, lambda: not screen.is_running)
         await on.play(read(10))  # an answer that comes too late

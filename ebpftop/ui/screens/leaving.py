@@ -13,6 +13,11 @@ T = TypeVar("T")
 class Leaving(Screen[T]):
     """A screen in front of another."""
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether no other screen covers it, and the terminal has room for it."""
+        return self.app.screen is self and getattr(self.app, "lacking", None) is None
+
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         return super().dismiss(result) if self in self.app.screen_stack else AwaitComplete()
 

@@ -111,10 +111,10 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
     # ------------------------------------------------------------ reading
 
     async def look(self) -> None:
-        """Request the next answer when it is time, but not for a covered or frozen screen, nor after the process's end;
+        """Request the next answer when it is time, but not for an unseen or frozen screen, nor after the process's end;
         draw what has changed.
         """
-        if self.app.screen is not self:
+        if not self.is_seen:
             return
         self._follow()
         now = monotonic()

@@ -59,12 +59,12 @@ class ReadingScreen(Leaving[None]):
             setattr(self.feed, self.TAKES, lambda read: None)
 
     async def look(self) -> None:
-        """Request the next reading when it is time, but not for a covered or frozen screen."""
+        """Request the next reading when it is time, but not for an unseen or frozen screen."""
         now = monotonic()
         stopped = PAUSED if self.feed.still else ENDED if self.feed.ended is not None else ""
         if stopped and self.frame.span_words != stopped:
             self.say(stopped)
-        if stopped or now < self._next or self.app.screen is not self:
+        if stopped or now < self._next or not self.is_seen:
             return
         self._asked, self._next = now, now + PATIENCE
         await self.feed.request(self._request(host=chosen_host(self.feed.selection)))
