@@ -34,11 +34,12 @@ async def run(
 ) -> int:
     """Load the probes, wait, detach them, and print what stands out. name: of the playbook.
 
-    Closes the source. Returns the exit code: 0 done, 1 no probe could be attached or the source ended.
+    Closes the source. Returns the exit code: 0 done, 1 no probe could be attached, or the source ended: then what
+    stands out in the data up to there is printed.
     """
     if err.isatty():
         print(f"ebpftop: loading {len(loads)} probes, then tracing for {seconds:g} s; Ctrl-C reports at once", file=err)
-    session, refused, found = Session(history=_HOSTS, event_rows=_EVENTS), "", None
+    session, refused, problem, found = Session(history=_HOSTS, event_rows=_EVENTS), "", "", None
     looks: list[float] | None = None
     try:
         async for frame in attached(source, loads, duration=seconds, stop=stop):
@@ -54,17 +55,19 @@ async def run(
             if found is None and (isinstance(frame, Detaching) or (isinstance(frame, Detached) and not frame.reason)):
                 found = verdict(session)  # before programs end one by one, which would distort it
     except (SourceEnded, BadFrame) as error:
-        print(f"ebpftop: {inert(str(error))}", file=err)
-        return FAILED
+        problem = str(error)
+        print(f"ebpftop: {inert(problem)}", file=err)
     finally:
         await source.close()
     found = found or verdict(session)
+    if found is None and problem:
+        return FAILED
     if found is None:
         why = refused or next(
             (run.failure.headline for run in session.runs.values() if run.failure), "stopped before that"
         )
         print(f"ebpftop: no probe was attached: {inert(why)}", file=err)
         return FAILED
-    told = triaged(found, session.hello, name, threads=session.threads)
+    told = triaged(found, session.hello, name, problem, session.threads)
     out.write(encoded(told).decode() + "\n" if as_json else as_text(told))
-    return DONE
+    return FAILED if problem else DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import signal
@@ -29,7 +30,9 @@ GIVEN_UP = "no answer from the collector, which is stopped or hangs: the last da
 
 
 class Command:
-    """A command without a terminal, once it traces, and its processes."""
+    """A command without a terminal, once it traces, and its processes. out: its output, once it has ended."""
+
+    out: str
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -48,7 +51,7 @@ class Command:
 
     def ended(self) -> tuple[int, str]:
         """Its exit code and what it said on stderr."""
-        err = self.process.communicate(timeout=60 * SLOWER)[1]
+        self.out, err = self.process.communicate(timeout=60 * SLOWER)
         eventually(lambda: not any(map(alive, self.children.values())), "nothing is left")
         return self.process.returncode, err
 
@@ -86,6 +89,18 @@ def test_a_run_that_was_stopped_itself_loses_nothing() -> None:
         time.sleep(8)
         run.children["run"].send_signal(signal.SIGCONT)
         assert run.ended() == (0, "")
+
+
+def test_a_triage_ends_in_time_with_what_stands_out_so_far() -> None:
+    with command("triage", "cpu-saturated", "--for", "8", "--json") as triage:
+        time.sleep(2)
+        triage.stop("collect")
+        status, err = triage.ended()
+    told = json.loads(triage.out)
+    assert status == 1
+    assert GIVEN_UP in err
+    assert told["problem"].startswith(GIVEN_UP)
+    assert told["probes"]
 
 
 def test_a_recording_ends_in_time_and_its_tape_is_whole(tmp_path: Path) -> None:
