@@ -40,6 +40,8 @@ class BarePty:
         self.shown = b""
 
         def ignore() -> None:
+            for number in (signal.SIGINT, signal.SIGQUIT):  # a shell's background job ignores them
+                signal.signal(number, signal.SIG_DFL)
             for number in ignored:
                 signal.signal(number, signal.SIG_IGN)
 

@@ -9,9 +9,10 @@ import pkgutil
 import pytest
 from rich.cells import cell_len
 from textual.binding import Binding
-from textual.command import CommandList, CommandPalette
+from textual.command import CommandList, CommandPalette, DiscoveryHit
 from textual.containers import VerticalScroll
 from textual.events import Event, Key, MouseDown, Paste
+from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 import ebpftop.ui
@@ -171,6 +172,39 @@ async def test_the_palette_offers_every_probe_and_action(stage: Open) -> None:
         hits = [hit.text async for hit in Commands(on.app.screen).discover()]
     assert {f"load {info.id}" for info in PROBES} <= set(hits)
     assert {"search", "pause", "quit", "help", "light/dark"} <= set(hits)
+
+
+async def test_the_palette_runs_a_command_once_however_often_it_is_chosen(stage: Open) -> None:
+    ran: list[str] = []
+    async with stage() as on:
+        await on.press("ctrl+p")
+        palette = on.app.screen
+        assert isinstance(palette, Palette)
+        palette._selected_command = DiscoveryHit("one", lambda: ran.append("one"))
+        palette._list_visible = False
+        palette._select_or_command()
+        palette._select_or_command()
+        palette._action_command_list("select")
+        palette._action_escape()
+        await on.settle()
+        assert isinstance(on.app.screen, Dashboard)
+    assert ran == ["one"]
+
+
+async def test_the_palette_offers_no_keys_of_the_toolkit(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", "ctrl+p")
+        hits = [hit.text async for hit in Commands(on.app.screen).discover()]
+    assert not [text for text in hits if text is not None and text.startswith("Move cursor")]
+
+
+@pytest.mark.parametrize("keys", ["E", "m", "r", "question_mark", "ctrl+p", "slash r u n q l a t escape p"])
+async def test_control_q_ends_it_from_every_dialog(stage: Open, keys: str) -> None:
+    async with stage() as on:
+        await on.press(*keys.split())
+        assert isinstance(on.app.screen, ModalScreen)
+        await on.press("ctrl+q")
+        assert on.app.return_code == 0
 
 
 @pytest.mark.parametrize("kind", [Menu, CommandList])

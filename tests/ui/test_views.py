@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from textual.geometry import Offset
 from textual.widgets import Static
 
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
@@ -208,6 +210,18 @@ async def test_events_follow_the_newest_until_scrolled_away(stage: Open) -> None
         assert events.visible_rows[0] == 0
         await on.press("end")
         assert events.visible_rows[-1] == 500
+
+
+async def test_a_key_acts_on_the_last_event_where_fewer_are_left_than_were_scrolled_past(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(options=EXECS) as on:
+        await on.play(PEOPLE, execs([(1, "/bin/a"), (2, "/bin/b")]))
+        events = on.one(EventList)
+        monkeypatch.setattr(EventList, "scroll_offset", Offset(0, 500))
+        await on.press("tab")
+        events.point()
+        assert events.cursor == 1
 
 
 async def test_pause_holds_the_screen_while_data_keep_coming(stage: Open) -> None:

@@ -8,10 +8,12 @@ from typing import Any, Protocol, cast
 
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.widgets import Button, Input
 
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import LoadAsked, PlayAsked
+from ebpftop.ui.screens.leaving import Dialog
 
 Command = tuple[str, str, Callable[[], Any]]  # name, description, action
 
@@ -22,11 +24,23 @@ class Fed(Protocol):
     feed: Feed
 
 
-class Palette(CommandPalette):
+class Palette(CommandPalette, Dialog[None]):
+    """Textual's, which fails at a second key before the first was handled."""
+
+    @property
+    def _is_open(self) -> bool:
+        return self in self.app.screen_stack
+
     def _action_command_list(self, action: str) -> None:
         """Move in the list, or choose. Textual fails at that while the list isn't shown."""
-        if self.query_one(CommandList).scrollable_content_region:
+        if self._is_open and self.query_one(CommandList).scrollable_content_region:
             super()._action_command_list(action)
+
+    def _select_or_command(self, event: Input.Submitted | Button.Pressed | None = None) -> None:
+        if self._is_open:
+            super()._select_or_command(event)
+        if not self._is_open:
+            self._selected_command = None  # it runs once
 
 
 class Commands(Provider):
@@ -45,7 +59,7 @@ class Commands(Provider):
         app, feed = self.app, cast(Fed, self.app).feed
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.description and not binding.system:
+            if active.enabled and binding.description and not binding.system and (binding.id or binding.show):
                 run = partial(app.run_action, binding.action, active.node)
                 yield binding.description, binding.tooltip or app.get_key_display(binding), run
         catalog = feed.session.catalog

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
 T = TypeVar("T")
@@ -23,8 +24,9 @@ class Leaving(Screen[T]):
 
 
 class Dialog(Leaving[T], ModalScreen[T]):
-    """The same in front of a screen that stays visible."""
+    """The same in front of a screen that stays visible. Textual keeps the application's keys from it."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "app.quit", "quit", show=False)]
     DEFAULT_CSS = """
     Dialog {
         & OptionList:nocolor:focus > .option-list--option-highlighted { text-style: bold underline; }

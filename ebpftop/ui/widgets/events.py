@@ -222,7 +222,7 @@ class EventList(Grid):
 
     @property
     def default_row(self) -> int:
-        return self.visible_rows[-1]
+        return self.visible_rows.stop - 1
 
     def fields(self, row: int) -> dict[str, int | str]:
         """The key fields of an event."""
