@@ -24,6 +24,7 @@ from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.palette import Commands, Palette
 from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.export import ExportScreen
 from ebpftop.ui.screens.help import COLUMN, HelpScreen, keys_of
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.banner import Banner
@@ -196,6 +197,23 @@ async def test_the_palette_offers_no_keys_of_the_toolkit(stage: Open) -> None:
         await on.press("slash", "ctrl+p")
         hits = [hit.text async for hit in Commands(on.app.screen).discover()]
     assert not [text for text in hits if text is not None and text.startswith("Move cursor")]
+
+
+async def test_a_dialog_that_another_screen_has_covered_closes_neither(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("E")
+        below = on.app.screen
+        assert isinstance(below, ExportScreen)
+        await on.app.push_screen(RowScreen("what came in front", []))
+        above = on.app.screen
+        below.dismiss()
+        below.dismiss()
+        await on.settle()
+        assert on.app.screen is above
+        await on.press("escape")
+        assert on.app.screen is below
+        await on.press("escape")
+        assert isinstance(on.app.screen, Dashboard)
 
 
 @pytest.mark.parametrize("keys", ["E", "m", "r", "question_mark", "ctrl+p", "slash r u n q l a t escape p"])

@@ -29,7 +29,7 @@ class Palette(CommandPalette, Dialog[None]):
 
     @property
     def _is_open(self) -> bool:
-        return self in self.app.screen_stack
+        return self.app.screen_stack[-1:] == [self]
 
     def _action_command_list(self, action: str) -> None:
         """Move in the list, or choose. Textual fails at that while the list isn't shown."""

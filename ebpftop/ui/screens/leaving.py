@@ -20,7 +20,8 @@ class Leaving(Screen[T]):
         return self.app.screen is self and getattr(self.app, "lacking", None) is None
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        return super().dismiss(result) if self in self.app.screen_stack else AwaitComplete()
+        """Leave it, unless another screen has come in front: Textual would close that one."""
+        return super().dismiss(result) if self.app.screen_stack[-1:] == [self] else AwaitComplete()
 
 
 class Dialog(Leaving[T], ModalScreen[T]):
