@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-machines test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak
+NIGHTLY := test-machines test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak monkeys
 # seconds, and processes a second
 CHURN ?= 3600 150
 # seconds, and processes a second in one minute of three
@@ -15,7 +15,7 @@ FUZZ ?= 3600
 SOAK ?= 3600
 
 .PHONY: help run test bench screenshots screenshots-check report-check scrape-check hosts-check test-kernels test-machines test-bcc compare catalog churn exporting nightly lock sbom \
-    packages packages-check release schemas incidents fuzz soak hostile-text stacks
+    packages packages-check release schemas incidents fuzz soak monkeys hostile-text stacks
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ fuzz: ## an hour of hostile input at every door: FUZZ="SECONDS [SEED [DOOR...]]"
 soak: ## an hour of random faults under load: SOAK="SECONDS [SEED [FIRST]]"
 	@.ci/setup test
 	$(AS_ROOT) $(PYTHON) -m tests.soak $(SOAK)
+
+monkeys: ## an hour of random keys and sizes on the demo and the dashboard: MONKEYS="SECONDS [SEED]"
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.monkeys $(MONKEYS)
 
 hostile-text: ## hostile text through every door to every output: the table of what comes out
 	@.ci/setup test
@@ -111,6 +115,7 @@ nightly: export CHURN = 900 600
 nightly: export EXPORTING = 1800 200
 nightly: export FUZZ = 1800
 nightly: export SOAK = 1800
+nightly: export MONKEYS = 900
 nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed
 	@failed= report=; \
 	for each in $(NIGHTLY); do \

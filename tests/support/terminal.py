@@ -36,8 +36,12 @@ class Terminal:
     def keys(self, *names: str) -> None:
         """Press keys by tmux's names ("Enter", "C-c", "a")."""
         for name in names:
-            self._tmux("send-keys", name)
+            self.send(name)
             time.sleep(0.05)
+
+    def send(self, *names: str) -> None:
+        """The same without a pause."""
+        self._tmux("send-keys", *names)
 
     def type(self, text: str) -> None:
         self._tmux("send-keys", "-l", text)

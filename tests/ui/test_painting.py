@@ -354,6 +354,12 @@ async def test_keys_work_while_the_terminal_is_busy_and_the_next_painting_shows_
         assert set(painted) == set(range(on.app.size.height))
 
 
+async def test_nothing_holds_paintings_back_for_longer_than_a_moment(stage: Open) -> None:
+    async with stage() as on:
+        on.app.delay_update()  # as Textual's command palette does
+        assert not on.app._batch_count
+
+
 async def test_a_painting_that_becomes_possible_within_a_batch_is_done_after_it(
     stage: Open, painted: list[int]
 ) -> None:

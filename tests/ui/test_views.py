@@ -15,6 +15,7 @@ from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.panel import FilterInput, Framed
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.status import StatusLine
+from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import columns, cost, loaded, process, processes, snapshot
 from tests.ui.conftest import Open, seen
@@ -210,6 +211,15 @@ async def test_events_follow_the_newest_until_scrolled_away(stage: Open) -> None
         assert events.visible_rows[0] == 0
         await on.press("end")
         assert events.visible_rows[-1] == 500
+
+
+async def test_a_list_that_is_not_on_the_screen_yet_takes_no_focus(stage: Open) -> None:
+    async with stage() as on:
+        focused = on.app.focused
+        frame = TableFrame("Calls", TableGrid("calls"))
+        frame.ask_filter()
+        frame.drop_filter()
+        assert on.app.focused is focused
 
 
 async def test_a_key_acts_on_the_last_event_where_fewer_are_left_than_were_scrolled_past(

@@ -40,6 +40,11 @@ class PacedApp(App[None]):
         if isinstance(self._driver, TerminalDriver):
             self._driver.look()
 
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Delay nothing. In a batch that lasts, two changes of the terminal's size lay out the screen in turn for ever:
+        each layout queues another one behind a painting, and no timer gets a turn to end the batch.
+        """
+
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if renderable is None:
             super()._display(screen, renderable)

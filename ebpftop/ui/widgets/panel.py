@@ -102,7 +102,12 @@ class GridFrame(Framed):
 
     def ask_filter(self) -> None:
         self.filter.add_class("-open")
-        self.screen.set_focus(self.filter)  # now, so that it gets the keys typed next
+        self._focus(self.filter)
+
+    def _focus(self, widget: Widget) -> None:
+        """Focus it now, so that it gets the keys typed next, unless this panel is only being mounted."""
+        if self.is_attached:
+            self.screen.set_focus(widget)
 
     def fill_filter(self, text: str) -> None:
         """Filter by a text from the machine or a tape."""
@@ -114,7 +119,7 @@ class GridFrame(Framed):
     def drop_filter(self) -> None:
         self.filter.value = ""
         self.filter.remove_class("-open")
-        self.screen.set_focus(self.grid)
+        self._focus(self.grid)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -126,7 +131,7 @@ class GridFrame(Framed):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.filter.set_class(bool(event.value.strip()), "-open")
-        self.screen.set_focus(self.grid)
+        self._focus(self.grid)
 
     def on_key(self, event: events.Key) -> None:
         if self.filter.has_focus and event.key == "escape":
@@ -134,7 +139,7 @@ class GridFrame(Framed):
             self.drop_filter()
         elif self.filter.has_focus and event.key == "down":
             event.stop()
-            self.screen.set_focus(self.grid)
+            self._focus(self.grid)
 
 
 class ViewPanel(Column):
