@@ -113,6 +113,7 @@ def test_a_recording_ends_with_its_terminal_and_its_tape_is_whole(tmp_path: Path
     with bare_pty([*COMMAND, "record", "-o", str(tape), "syscount", "--interval", "0.1"]) as term:
         term.wait_for("1 probe")  # it is attached
         family = Family(term)
+        term.wait_until(lambda: snapshots(tape) > 0, "there is data on the tape")
         term.hang_up()
         assert term.process.wait(20) == 0
         eventually(family.gone, "nothing of ours is left")
