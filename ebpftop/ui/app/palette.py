@@ -27,19 +27,15 @@ class Fed(Protocol):
 class Palette(CommandPalette, Dialog[None]):
     """Textual's, which fails at a second key before the first was handled."""
 
-    @property
-    def _is_open(self) -> bool:
-        return self.app.screen_stack[-1:] == [self]
-
     def _action_command_list(self, action: str) -> None:
         """Move in the list, or choose. Textual fails at that while the list isn't shown."""
-        if self._is_open and self.query_one(CommandList).scrollable_content_region:
+        if self.is_in_front and self.query_one(CommandList).scrollable_content_region:
             super()._action_command_list(action)
 
     def _select_or_command(self, event: Input.Submitted | Button.Pressed | None = None) -> None:
-        if self._is_open:
+        if self.is_in_front:
             super()._select_or_command(event)
-        if not self._is_open:
+        if not self.is_in_front:
             self._selected_command = None  # it runs once
 
 

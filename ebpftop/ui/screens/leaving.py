@@ -15,13 +15,17 @@ class Leaving(Screen[T]):
     """A screen in front of another."""
 
     @property
+    def is_in_front(self) -> bool:
+        return self.app.screen_stack[-1:] == [self]
+
+    @property
     def is_seen(self) -> bool:
         """Whether no other screen covers it, and the terminal has room for it."""
-        return self.app.screen is self and getattr(self.app, "lacking", None) is None
+        return self.is_in_front and getattr(self.app, "lacking", None) is None
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Leave it, unless another screen has come in front: Textual would close that one."""
-        return super().dismiss(result) if self.app.screen_stack[-1:] == [self] else AwaitComplete()
+        return super().dismiss(result) if self.is_in_front else AwaitComplete()
 
 
 class Dialog(Leaving[T], ModalScreen[T]):
