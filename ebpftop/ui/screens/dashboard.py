@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.messages import Chosen
+from ebpftop.ui.messages import Changed, Chosen
 from ebpftop.ui.screens.failures import last_failed, last_rejected
 from ebpftop.ui.screens.state import run_states, tabs
 from ebpftop.ui.screens.viewing import Viewing
@@ -139,9 +139,9 @@ class Dashboard(Viewing):
         self.banner.close()
         self.set_timer(0.5, self._settle)
 
-    async def _settle(self) -> None:
+    def _settle(self) -> None:
         self.settled = True
-        await self.redraw()
+        self.post_message(Changed())
 
     async def redraw(self) -> None:
         """Draw the session's current state; of frozen views, only what wasn't drawn yet."""
