@@ -103,7 +103,7 @@ class Watching:
         if trigger.probe not in (run.probe, run.probe.partition("/")[2]):
             return []
         try:
-            self._watches.setdefault(run.id, []).append(_Watch(bind(trigger, run.views)))
+            self._watches.setdefault(run.id, []).append(_Watch(bind(trigger, run.views), run))
         except BadTrigger as error:
             return [Notice(level="warning", text=f"{trigger.text}: never fires: {error}")]
         return []
@@ -112,13 +112,13 @@ class Watching:
 class _Watch:
     """One condition on one run."""
 
-    def __init__(self, condition: Condition) -> None:
+    def __init__(self, condition: Condition, run: Run) -> None:
         self._on = condition
         self._seq = -1  # of the last sample
         self._since: int | None = None  # when what must stay began to hold
         self._parts: deque[tuple[int, int]] = deque()  # of what is added up: when and how many
         self._new: list[Array] = []  # of events since the last sample: their values, or 1 for each
-        self._losses = 0  # until the last sample
+        self._losses = self._lost(run)  # until the last sample, or from before there was a condition
         self._active = False  # in an episode
         self._calm: int | None = None  # since when it hasn't held in one
 
@@ -143,7 +143,7 @@ class _Watch:
         now = last.monotonic_ns
         found = self._found(run, processes, last.seconds_since(previous)) if previous else None
         self._new.clear()
-        self._losses = getattr(run.losses, self._on.field) if self._on.kind == "loss" else 0
+        self._losses = self._lost(run)
         if previous is None:
             return None
         value, told = found or (None, None)
@@ -202,11 +202,14 @@ class _Watch:
 
     # ------------------------------------------------------------ values
 
+    def _lost(self, run: Run) -> int:
+        return int(getattr(run.losses, self._on.field)) if self._on.kind == "loss" else 0
+
     def _found(self, run: Run, processes: Processes, seconds: float) -> tuple[float | None, str] | None:
         """The value of the last interval, and its formatted form; None if there is none."""
         on = self._on
         if on.kind == "loss":
-            return getattr(run.losses, on.field) - self._losses, ""
+            return self._lost(run) - self._losses, ""
         if on.view is not None and on.view.show == "events":
             return self._of_events(seconds)
         ledger = run.ledgers.get(on.view.name) if on.view else None

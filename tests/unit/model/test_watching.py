@@ -211,3 +211,13 @@ def test_a_trigger_that_comes_later_watches_what_runs() -> None:
     (wrong,) = on.watching.add(parse("some rat > 3"), on.session.runs.values())
     assert isinstance(wrong, Notice)
     assert "did you mean rate?" in wrong.text
+
+
+def test_losses_from_before_a_trigger_came_are_not_its_own() -> None:
+    on = Watched("some lost > 1M", LATENCY)
+    on.take(snapshot(1, 0, {}), snapshot(1, 1, {}, lost=500))
+    on.watching.add(parse("some lost > 3 for 10s"), on.session.runs.values())
+    on.take(snapshot(1, 2, {}, lost=500))
+    assert on.told == []
+    on.take(snapshot(1, 3, {}, lost=504))
+    assert on.texts == ["some lost > 3 for 10s: 4"]
