@@ -187,7 +187,7 @@ async def test_another_stream_keeps_names_but_no_processes(stage: Open) -> None:
         await bring(on, "cpu/syscount")
         await on.press("home", "colon", "down", "enter", "home", "full_stop")
         assert [each.dimension for each in on.app.feed.selection.choices] == ["name", "process"]
-        await on.play(hello(), catalog(*PROBES))
+        await on.play(hello(boot_realtime_ns=1), catalog(*PROBES))
         assert [each.dimension for each in on.app.feed.selection.choices] == ["name"]
 
 
@@ -230,7 +230,7 @@ async def test_the_path_leaves_room_for_the_view(stage: Open, size: tuple[int, i
         assert panel.query_one(TableGrid).size.height >= 2
 
 
-async def test_a_tape_is_narrowed_too_and_stays_so_after_a_jump(tmp_path: Path) -> None:
+async def test_a_tape_is_narrowed_too_and_stays_so_until_its_next_stream(tmp_path: Path) -> None:
     path = tmp_path / "a.tape"
     story: list[AnyFrame] = [
         hello(),
@@ -243,6 +243,8 @@ async def test_a_tape_is_narrowed_too_and_stays_so_after_a_jump(tmp_path: Path) 
     clock = iter(range(0, 10_000 * SECOND, SECOND // 2))
     with TapeWriter(path, clock=lambda: next(clock)) as writer:
         for frame in (*story, *(each for seq in range(1, 20) for each in counted(seq))):
+            writer.write(frame)
+        for frame in (hello(boot_realtime_ns=1), catalog(*PROBES), processes(process(READER, "nginx"))):
             writer.write(frame)
     app = EbpftopApp(TapeSource(path, paused=True))
     async with app.run_test(size=(120, 36)) as pilot:
@@ -269,6 +271,9 @@ async def test_a_tape_is_narrowed_too_and_stays_so_after_a_jump(tmp_path: Path) 
         panel = await bring(on, "cpu/runqlat")
         assert names(panel.query_one(TableGrid)) == ["reader"]
         assert panel.query_one(HistogramBars).state.shown.count == 10
+        app.feed.playback.seek(1000.0)
+        await until(lambda: READER in app.feed.session.processes and not app.feed.session.runs)
+        assert not app.feed.selection
 
 
 # ---------------------------------------------------------------- rows summed by a dimension

@@ -178,7 +178,7 @@ class Feed:
         if isinstance(frame, ProcessFacts):  # for whoever looks at that process; no part of any recording
             self.process_read(frame)
             return
-        known = self.session.catalog
+        known, before = self.session.catalog, self.session.hello
         if isinstance(frame, Catalog):
             frame = self.offering(frame)
         run = self.session.feed(frame)
@@ -189,7 +189,7 @@ class Feed:
             case Hello():
                 for mark in (*(self.playback.marks if self.playback else ()), *self._set):
                     self.session.feed(mark)
-                self.selection = self.selection.within(self.session.processes, same=self.playback is not None)
+                self.selection = self.selection.within(self.session.processes, same=frame == before)
                 self.requests.clear()
                 self._lag, self._watched = inf, None
                 self._spent.clear()
