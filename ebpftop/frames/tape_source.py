@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Hello, Mark, Snapshot
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Hello, Mark
 from ebpftop.frames.recall import Recall
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.frames.tape import TapeReader
@@ -44,7 +44,6 @@ class TapeSource(Source):
         self._since: float | None = None  # when playing started; None while paused
         self._jump: float | None = None
         self.jumping = False  # from a seek until all frames of the state there were sent
-        self._steps = 0
         self._poke = asyncio.Event()
         self._reading = asyncio.Lock()
         self._closed = False
@@ -102,11 +101,6 @@ class TapeSource(Source):
         self._base, self._since = self._jump, None
         self._poke.set()
 
-    def step(self) -> None:
-        """While paused, advance past the next snapshot."""
-        self._steps += 1
-        self._poke.set()
-
     def whole(self) -> Iterator[AnyFrame]:
         """All frames from the start, as far as they can be read, independent of what is played."""
         with contextlib.suppress(BadTape):
@@ -142,16 +136,11 @@ class TapeSource(Source):
             at, frame = self._next
             if await self._due(at / 1e9):
                 self._next = None
-                if isinstance(frame, Snapshot) and self._paused:
-                    self._steps = max(0, self._steps - 1)
                 yield msgspec.structs.replace(frame, live=False) if isinstance(frame, Hello) else frame
 
     async def _due(self, at: float) -> bool:
         """Wait for this position. False if the caller must check again, as after a seek or a pause."""
         self._poke.clear()
-        if self._paused and self._steps:
-            self._base = max(self._base, at)
-            return True
         if self._paused and (at > self._base or self._jump is not None):
             await self._poke.wait()
             return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from ebpftop.frames.messages import AnyFrame, Detached, Events, Hello, Loaded, Loading, Mark, Snapshot
+from ebpftop.frames.messages import AnyFrame, Detached, Events, Hello, Loaded, Loading, Snapshot
 from ebpftop.model.session import Session
 
 if TYPE_CHECKING:
@@ -16,20 +16,16 @@ _EVENTS = 100_000  # of each ring buffer, within the memory of all
 
 
 class Ahead:
-    """marks: all marks read so far. past_bytes: as in `Session`."""
+    """past_bytes: as in `Session`."""
 
     def __init__(self, past_bytes: int) -> None:
         self._session = Session(history=1, event_rows=_EVENTS, past_bytes=past_bytes)
-
-    @property
-    def marks(self) -> list[Mark]:
-        return self._session.marks
 
     def feed(self, frame: AnyFrame) -> None:
         """Take the next frame of the tape. Raises `BadFrame`."""
         if isinstance(frame, Hello):
             frame = structs.replace(frame, live=False)
-        if isinstance(frame, Hello | Loading | Loaded | Snapshot | Events | Detached | Mark):
+        if isinstance(frame, Hello | Loading | Loaded | Snapshot | Events | Detached):
             self._session.feed(frame)
 
     def run(self, hello: Hello | None, number: int) -> Run | None:

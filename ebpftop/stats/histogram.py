@@ -60,15 +60,6 @@ class Histogram:
     def merge(self, other: Histogram) -> Histogram:
         return self._sparse(self._dense() + other._dense())
 
-    def subtract(self, earlier: Histogram) -> tuple[Histogram, int]:
-        """The values added since `earlier`, and the skew: by how much slots decreased, which is impossible for
-        cumulative counts.
-        """
-        now, then = self._dense(), earlier._dense()
-        grew = now >= then
-        skew = int((then - now)[~grew].sum())
-        return self._sparse(np.where(grew, now - then, np.uint64(0))), skew
-
     def quantile(self, q: float) -> Bounds | None:
         """Bounds of the ⌈q × count⌉-th smallest value (nearest rank), 0 <= q <= 1. None without values."""
         if q not in self._quantiles:
@@ -81,9 +72,6 @@ class Histogram:
             return None
         (rank,) = ranks(np.array([total], np.uint64), q)
         return bounds(int(self.slots[np.searchsorted(np.cumsum(self.counts), rank)]))
-
-    def minimum(self) -> Bounds | None:
-        return bounds(int(self.slots[0])) if len(self.slots) else None
 
     def maximum(self) -> Bounds | None:
         return bounds(int(self.slots[-1])) if len(self.slots) else None

@@ -149,43 +149,6 @@ async def test_a_paused_tape_shows_its_first_frame_and_waits(tape: Path) -> None
     assert await waiting == TOLD[1]
 
 
-async def test_a_step_goes_on_behind_the_next_snapshot(tape: Path) -> None:
-    source = TapeSource(tape, paused=True)
-    got: list[AnyFrame] = []
-
-    task = asyncio.ensure_future(_drain(source, got))
-    await _reach(got, 1)
-    assert got == TOLD[:1]
-    source.step()
-    await _reach(got, 5)
-    assert (got, source.position) == (TOLD[:5], 4.0)
-    source.step()
-    source.step()
-    await _reach(got, 8)
-    assert (got, source.position) == (TOLD[:8], 7.0)
-    source.seek(4)
-    await _reach(got, 13)
-    assert got[8:] == TOLD[:5]
-    source.step()
-    await _reach(got, 14)
-    assert got[13:] == TOLD[5:6]
-    await source.close()
-    await task
-
-
-async def _drain(source: Source, got: list[AnyFrame]) -> None:
-    async for frame in source.frames():
-        got.append(frame)
-
-
-async def _reach(got: list[AnyFrame], count: int) -> None:
-    """Wait for so many frames, and a moment longer for any that should not come."""
-    async with asyncio.timeout(10):
-        while len(got) < count:
-            await asyncio.sleep(0.001)
-    await asyncio.sleep(0.02)
-
-
 async def test_speed_is_positive(tape: Path) -> None:
     source = TapeSource(tape)
     for speed in (0, -1, float("inf"), float("nan")):

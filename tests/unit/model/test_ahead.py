@@ -23,7 +23,7 @@ from ebpftop.model.past.span import FIRST, INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.model.timeline import Tracks
-from tests.support.frames import CALLS, LATENCY, SECOND, columns, hello, loaded, mark, snapshot
+from tests.support.frames import CALLS, LATENCY, SECOND, columns, hello, loaded, snapshot
 
 SECONDS = 40
 BEGIN = 1000 * SECOND
@@ -200,14 +200,13 @@ def test_what_was_read_of_another_stream_is_not_taken() -> None:
     assert ahead.run(hello(live=False), 2) is None
 
 
-def test_marks_are_known_from_the_whole_tape_and_memory_is_bounded() -> None:
+def test_memory_is_bounded() -> None:
     ahead = Ahead(60_000)
-    for second, frame in enumerate([*story(1), mark("deploy", 50)]):
+    for second, frame in enumerate(story(1)):
         ahead.feed(frame)
         known = ahead.run(hello(live=False), 1)
         past = known.kept.get("latency") if known else None
         assert past is None or past.bytes <= 60_000, second
-    assert [each.text for each in ahead.marks] == ["deploy"]
 
 
 def test_views_of_one_run_are_taken_together(tmp_path: Path) -> None:
