@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from sys import getsizeof
 
 from ebpftop.base import bounds
@@ -44,6 +44,22 @@ class Identities(dict[int, Process]):
         process = self.pop(number, None)
         if process is not None:
             self.bytes -= _size(process)
+
+
+class Foreseen(Mapping[int, Process]):
+    """Identities, and behind them those that were read ahead: a process that is in both is as it was here."""
+
+    def __init__(self, known: Identities, ahead: Callable[[], Mapping[int, Process]]) -> None:
+        self._known, self._ahead = known, ahead
+
+    def __getitem__(self, number: int) -> Process:
+        return self._known[number] if number in self._known else self._ahead()[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter({**self._ahead(), **self._known})
+
+    def __len__(self) -> int:
+        return len({**self._ahead(), **self._known})
 
 
 def _size(process: Process) -> int:

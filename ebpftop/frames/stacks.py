@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from sys import getsizeof
 
 import numpy as np
@@ -23,11 +23,12 @@ class KnownStacks:
     """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first.
 
     bytes: the memory they take. Beyond `limit`, the newest stacks that fit into half of it are kept, with their
-    functions.
+    functions. ahead: those of the same stream that were read ahead, if any; what is looked up comes from there too.
     """
 
-    def __init__(self, limit: int = bounds.STACKS) -> None:
+    def __init__(self, limit: int = bounds.STACKS, ahead: Callable[[], KnownStacks | None] = lambda: None) -> None:
         self.limit = limit
+        self._ahead = ahead
         self.revision = 0  # grows with every frame
         self.bytes = 0
         self._stacks: dict[int, Array] = {}
@@ -56,17 +57,28 @@ class KnownStacks:
         self._stacks[number] = places
 
     def lookup(self, numbers: Iterable[int]) -> list[Array]:
-        """The stack of each number; for an unknown or forgotten number, one frame that says it is missing."""
-        unknown = np.zeros(1, np.int32)
-        return [self._stacks.get(number, unknown) for number in numbers]
+        """The stack of each number; for an unknown or forgotten number, one frame that says it is missing. `functions`
+        may grow.
+        """
+        wanted, unknown = [*numbers], np.zeros(1, np.int32)
+        if (ahead := self._ahead()) is not None:
+            missing = [number for number in wanted if number not in self._stacks]
+            stacks = {number: ahead._stacks[number] for number in missing if number in ahead._stacks}
+            if stacks:
+                self.take(ahead._as_frame(stacks, np.unique(np.concatenate([*stacks.values()])).tolist()))
+        return [self._stacks.get(number, unknown) for number in wanted]
 
     def as_frame(self) -> Stacks:
         """Everything that is known, in one frame."""
+        return self._as_frame(self._stacks, range(len(self.functions)))
+
+    def _as_frame(self, chosen: Mapping[int, Array], needed: Iterable[int]) -> Stacks:
         stacks = [
             Stack(id=number, functions=[self.functions[place].id for place in places.tolist()])
-            for number, places in self._stacks.items()
+            for number, places in chosen.items()
         ]
-        return Stacks(functions=[function for function in self.functions if function.id >= 0], stacks=stacks)
+        functions = [self.functions[place] for place in needed]
+        return Stacks(functions=[function for function in functions if function.id >= 0], stacks=stacks)
 
     def _place(self, number: int) -> int:
         place = self._places.get(number)

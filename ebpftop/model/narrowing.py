@@ -70,9 +70,10 @@ def _through(key: str, values: Values, stacks: KnownStacks | None) -> Array:
     """A mask of the stacks that contain a function."""
     if stacks is None or isinstance(values, Labels):
         return np.zeros(len(values), bool)
-    wanted = np.array([function_key(each.name, each.module, each.side) == key for each in stacks.functions], bool)
     numbers, at = np.unique(values, return_inverse=True)
-    held = np.array([bool(wanted[places].any()) for places in stacks.lookup(numbers.tolist())], bool)
+    found = stacks.lookup(numbers.tolist())
+    wanted = np.array([function_key(each.name, each.module, each.side) == key for each in stacks.functions], bool)
+    held = np.array([bool(wanted[places].any()) for places in found], bool)
     return held[at]
 
 

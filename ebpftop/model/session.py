@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ebpftop.base import bounds
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.identities import Identities
+from ebpftop.frames.identities import Foreseen, Identities
 from ebpftop.frames.marks import MARKS
 from ebpftop.frames.messages import (
     FOLDED,
@@ -52,7 +52,8 @@ class Session:
 
     history: the number of costs and host values kept. event_rows: events kept of each ring buffer; None keeps all until
     they are taken. past_bytes: of the pasts of all runs, with their events and samples; 0 keeps no past. process_bytes:
-    of identities. ahead: a run on the whole tape, as far as that was read, by the tape's hello and the run's number.
+    of identities. stack_bytes: of call stacks. ahead: on a tape, what was read ahead of the stream with this hello, if
+    anything.
     """
 
     def __init__(
@@ -62,19 +63,26 @@ class Session:
         event_rows: int | None = 10_000,
         past_bytes: int = LIMIT,
         process_bytes: int = bounds.PROCESSES,
-        ahead: Callable[[Hello | None, int], Run | None] | None = None,
+        stack_bytes: int = bounds.STACKS,
+        ahead: Callable[[Hello | None], Session | None] | None = None,
     ) -> None:
         self.history = history
         self.event_rows = event_rows
         self.past_bytes = past_bytes
         self.process_bytes = process_bytes
+        self.stack_bytes = stack_bytes
         self._ahead = ahead
         self._begin(None)
 
     def _begin(self, hello: Hello | None) -> None:
         self.hello = hello
         self.catalog: Catalog | None = None
-        self.processes = Identities(self.process_bytes)
+        ahead: Callable[[], Session | None] = partial(self._ahead, hello) if self._ahead else lambda: None
+        self._read_ahead = ahead
+        self._identities = Identities(self.process_bytes)
+        self.processes: Identities | Foreseen = self._identities
+        if self._ahead is not None:
+            self.processes = Foreseen(self._identities, lambda: found.processes if (found := ahead()) else {})
         self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
@@ -97,7 +105,8 @@ class Session:
         if self._stacks is None:
             from ebpftop.frames.stacks import KnownStacks  # NumPy, which the first screen can do without
 
-            self._stacks = KnownStacks()
+            ahead = self._read_ahead
+            self._stacks = KnownStacks(self.stack_bytes, lambda: found.stacks if (found := ahead()) else None)
         return self._stacks
 
     @property
@@ -140,7 +149,7 @@ class Session:
             case Catalog():
                 self.catalog = frame
             case Processes():
-                self.processes.remember(frame.processes)
+                self._identities.remember(frame.processes)
             case Stacks():
                 self.stacks.take(frame)
             case Host():
@@ -181,8 +190,8 @@ class Session:
                 remembers=self.past_bytes > 0,
                 all_gaps=self.machines.gaps,
             )
-            if self._ahead is not None:
-                run.ahead = partial(self._ahead, self.hello, frame.run)
+            number, ahead = frame.run, self._read_ahead
+            run.ahead = lambda: found.runs.get(number) if (found := ahead()) else None
         match frame:
             case Loading():
                 run.loading = frame
@@ -224,7 +233,7 @@ class Session:
                 run.add_sample(frame)
                 self._hold()
                 if FOLDED not in self.processes and any(ledger.dropped for ledger in run.ledgers.values()):
-                    self.processes.remember([_ENDED_EARLIER])
+                    self._identities.remember([_ENDED_EARLIER])
             case Events():
                 run.add_events(frame, self.event_rows)
             case Cost():

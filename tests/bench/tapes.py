@@ -141,7 +141,8 @@ def _is_at(app: EbpftopApp, second: int) -> bool:
 
 def _is_read(app: EbpftopApp, second: int) -> bool:
     assert app.feed.ahead is not None
-    known = app.feed.ahead.run(app.feed.session.hello, long_tape.PROBES)
+    read = app.feed.ahead.of(app.feed.session.hello)
+    known = read.runs.get(long_tape.PROBES) if read else None
     return any(
         len(past.blocks) and past.times()["realtime"][-1] >= EPOCH + second * 10**9
         for past in (known.kept.values() if known else ())

@@ -53,6 +53,21 @@ async def until(on: Stage, done: Callable[[], bool]) -> None:
     await on.settle()
 
 
+async def test_a_process_that_a_tape_names_later_is_known_once_that_was_read(tape: Path) -> None:
+    late = tape.with_name("late.tape")
+    ticks = count(0, SECOND)
+    with TapeWriter(late, clock=lambda: next(ticks)) as writer:
+        for frame in (*STORY, processes(process(3, "late"))):
+            writer.write(frame)
+    app = EbpftopApp(source := TapeSource(late, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        source.seek(6.0)
+        await until(on, lambda: 3 in app.feed.session.processes)
+        assert app.feed.session.processes[3].comm == "late"
+        assert source.position == 6.0
+
+
 async def test_a_tape_says_so_and_stands_still_on_space(tape: Path) -> None:
     app = EbpftopApp(TapeSource(tape))
     async with app.run_test(size=(120, 36)) as pilot:

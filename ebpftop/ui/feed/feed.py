@@ -44,7 +44,6 @@ from ebpftop.frames.messages import (
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.ahead import Ahead
 from ebpftop.model.machines import away, own_percent
-from ebpftop.model.past.memory import LIMIT
 from ebpftop.model.requests import Cause, Requested, Requests, saved
 from ebpftop.model.selection import Selection, chosen_cgroup
 from ebpftop.model.session import Session
@@ -73,7 +72,6 @@ if TYPE_CHECKING:
 
 NS = 1e9
 COST_SECONDS = 10  # over which our own cost is taken
-_AHEAD = LIMIT * 7 // 8  # bytes of the past of a whole tape
 _AHEAD_SLICE = 0.01  # seconds that reading it takes at once, and as long it rests
 _SLICE = 0.005  # seconds of frames, after which the screen and keys have a turn
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
@@ -107,8 +105,8 @@ class Feed:
     ) -> None:
         self.source = source
         self.playback = playback_of(source)  # the tape under the stream, if it is one
-        self.ahead = Ahead(_AHEAD) if self.playback else None  # the past of all of it
-        self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
+        self.ahead = Ahead() if self.playback else None  # the past of all of it
+        self.session = self.ahead.played() if self.ahead else Session()
         self.when = When()
         self.selection = Selection(processes=self.session.processes)
         self.offering: Callable[[Catalog], Catalog] = lambda catalog: catalog  # what else a catalog is to have

@@ -12,18 +12,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ebpftop.base import bounds
 from ebpftop.frames import tape_format
 from ebpftop.frames.messages import AnyFrame
 from ebpftop.frames.recall import Recall
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.model import readings
 from ebpftop.model.ahead import Ahead
+from ebpftop.model.ancestry import ancestors
+from ebpftop.model.dimensions import NAME
 from ebpftop.model.past.past import Past
 from ebpftop.model.past.span import FIRST, INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Choice, Selection, function_choice
 from ebpftop.model.session import Session
+from ebpftop.model.stacks import profile
 from ebpftop.model.timeline import Tracks
-from tests.support.frames import CALLS, LATENCY, SECOND, columns, hello, loaded, snapshot
+from tests.support.frames import (
+    CALLS,
+    LATENCY,
+    SAMPLES,
+    SECOND,
+    columns,
+    hello,
+    loaded,
+    process,
+    processes,
+    samples,
+    snapshot,
+    stacks,
+)
 
 SECONDS = 40
 BEGIN = 1000 * SECOND
@@ -62,7 +80,7 @@ def jumped(reader: TapeReader, second: int, ahead: Ahead | None = None) -> Sessi
         if at > second * SECOND:
             break
         recall.add(frame)
-    session = Session(ahead=ahead.run if ahead else None)
+    session = Session(ahead=ahead.of if ahead else None)
     for frame in recall.frames(live=False):
         session.feed(frame)
     return session
@@ -195,16 +213,15 @@ def test_what_was_read_of_another_stream_is_not_taken() -> None:
     ahead = Ahead(1 << 24)
     for frame in story(1):
         ahead.feed(frame)
-    assert ahead.run(hello(live=False), 1).kept.keys() == {"latency"}
-    assert ahead.run(hello(live=False, host="other"), 1) is None
-    assert ahead.run(hello(live=False), 2) is None
+    assert ahead.of(hello(live=False)).runs[1].kept.keys() == {"latency"}
+    assert ahead.of(hello(live=False, host="other")) is None
 
 
 def test_memory_is_bounded() -> None:
     ahead = Ahead(60_000)
     for second, frame in enumerate(story(1)):
         ahead.feed(frame)
-        known = ahead.run(hello(live=False), 1)
+        known = ahead.of(hello(live=False)).runs.get(1)
         past = known.kept.get("latency") if known else None
         assert past is None or past.bytes <= 60_000, second
 
@@ -212,7 +229,7 @@ def test_memory_is_bounded() -> None:
 def test_views_of_one_run_are_taken_together(tmp_path: Path) -> None:
     """One that isn't read as far as the moment shown is no reason to show two pasts at once."""
     ahead = Ahead(1 << 24)
-    session = Session(ahead=ahead.run)
+    session = Session(ahead=ahead.of)
     frames = [hello(live=False), loaded(1, "a/b", CALLS), *(calls(second) for second in range(4))]
     for frame in frames:
         session.feed(frame)
@@ -220,7 +237,70 @@ def test_views_of_one_run_are_taken_together(tmp_path: Path) -> None:
         ahead.feed(frame)
     assert session.runs[1].pasts is session.runs[1].kept
     ahead.feed(frames[5])
-    assert session.runs[1].pasts is ahead.run(hello(live=False), 1).kept
+    assert session.runs[1].pasts is ahead.of(hello(live=False)).runs[1].kept
+
+
+def unplayed(told: list[AnyFrame]) -> Session:
+    """Played up to the second 2, read ahead to the end."""
+    ahead = Ahead(1 << 24)
+    session = ahead.played()
+    for frame in told:
+        ahead.feed(frame)
+    for frame in told:
+        session.feed(frame)
+        if session.newest and session.newest.seq == 2:
+            break
+    return session
+
+
+def test_processes_of_the_unplayed_part_have_their_names() -> None:
+    told: list[AnyFrame] = [hello(live=False), processes(process(1, "sshd")), loaded(1, "cpu/syscount", CALLS)]
+    for second in range(8):
+        if second == 5:
+            told.append(processes(process(1, "sshd", ended_ns=9), process(2, "backup", ppid=1001)))
+        here = [1] if second < 5 else [1, 2]
+        fields = {"tgid": here, "nr": ["read"] * len(here), "count": [10 * second] * len(here)}
+        told.append(snapshot(1, second, {"calls": columns(**fields, last_ns=[0] * len(here))}))
+    session = unplayed(told)
+    run, people = session.runs[1], session.processes
+    backup = Selection((Choice(NAME, "backup", NAME, "backup"),), people)
+    found = readings.table(run, run.views[0], Span(BEGIN + 5 * SECOND, BEGIN + 6 * SECOND), backup)
+    assert (found.keys["tgid"].tolist(), found.rates["count"].tolist()) == ([2], [10.0])
+    assert {number: (each.comm, each.ended_ns) for number, each in people.items()} == {
+        1: ("sshd", None),  # at the moment that is displayed
+        2: ("backup", None),
+    }
+    assert (len(people), people.get(3)) == (2, None)
+    assert [each.comm for each in ancestors(people[2], people)] == ["sshd", "init"]
+    session.feed(hello(live=False, host="other"))
+    assert not session.processes
+    assert people.keys() == {1, 2}
+
+
+def test_stacks_of_the_unplayed_part_have_their_functions() -> None:
+    told: list[AnyFrame] = [hello(live=False), stacks({7: ["all", "f"]}), loaded(1, "cpu/profile", SAMPLES)]
+    for second in range(8):
+        if second == 5:
+            told.append(stacks({7: ["all", "f"], 8: ["all", "g"]}))
+        told.append(samples(1, second, {(1, 7): 10 * second, (1, 8): 50 * max(0, second - 4)}))
+    session = unplayed(told)
+    run, span = session.runs[1], Span(BEGIN + 5 * SECOND, BEGIN + 7 * SECOND)
+
+    def shown(selection: Selection) -> dict[tuple[str, ...], int]:
+        found = profile(run, run.views[0], span, selection)
+        names = [tuple(found.functions[place].name for place in stack) for stack in found.stacks]
+        return dict(zip(names, found.counts.tolist(), strict=True))
+
+    assert shown(Selection((function_choice("g", "/bin/app", "user", "g"),))) == {("all", "g"): 100}
+    assert shown(EVERYTHING) == {("all", "f"): 20, ("all", "g"): 100}
+
+
+def test_names_played_and_read_ahead_share_their_limits() -> None:
+    session = Ahead().played()
+    known = session, Ahead().of(None)
+    assert sum(each.past_bytes for each in known) == bounds.PAST
+    assert sum(each.process_bytes for each in known) == bounds.PROCESSES
+    assert sum(each.stack_bytes for each in known) == bounds.STACKS
 
 
 def calls(second: int) -> AnyFrame:

@@ -98,7 +98,7 @@ def test_samples_count_to_the_bound_of_the_past() -> None:
 
 def test_a_tape_has_all_samples_once_it_was_read_ahead() -> None:
     ahead = Ahead(1 << 24)
-    session = Session(ahead=ahead.run)
+    session = Session(ahead=ahead.of)
     frames = story()
     for frame in (*frames[:3], *frames[5:]):  # after a jump
         session.feed(frame)
