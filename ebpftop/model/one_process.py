@@ -112,10 +112,11 @@ def _of_stacks(run: Run, view: ViewInfo, key: str, identity: int, wanted: Wanted
 
 
 def _of_events(run: Run, view: ViewInfo, fields: Sequence[str], identity: int, wanted: Wanted) -> Iterator[Number]:
-    log, numbers = run.events.get(view.map), readings.events(run, view, wanted)
-    if log is None:
+    log, covered = run.events.get(view.map), readings.extent(run, view, wanted).span
+    if log is None or covered is None:
         return
-    at, count = max(numbers.start, log.total - log.kept), 0
+    numbers, oldest, count = log.within(covered), log.total - log.kept, 0
+    at = max(numbers.start, oldest)
     for chunk in log.since(at):
         mine = np.zeros(len(chunk[fields[0]]), bool)
         for name in fields:
@@ -124,6 +125,8 @@ def _of_events(run: Run, view: ViewInfo, fields: Sequence[str], identity: int, w
         at += len(mine)
     if count:
         yield "", formatting.plural(count, "event")
+    if numbers.start < oldest:
+        yield "", f"{formatting.count(min(oldest, numbers.stop) - numbers.start)} older ones dropped"
 
 
 def _codes(values: Values) -> Array:

@@ -150,11 +150,25 @@ def extent(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL) -> Extent:
         return Extent(Span(min(start, last.monotonic_ns - 1), last.monotonic_ns), seconds)
     if isinstance(wanted, Recent):  # a past may go on after what is played of a tape
         wanted = Recent(wanted.seconds, min(wanted.end, last.monotonic_ns))
+    if view.show == "events":
+        return _of_log(run, wanted)
     past = run.pasts.get(view.name)
     span = past.covered(wanted) if past is not None else None
     if past is None or span is None:
         return Extent(None, 0.0)
     return Extent(span, int(past.times(span)["lasted"].sum()) / 1e9)
+
+
+def _of_log(run: Run, wanted: Wanted) -> Extent:
+    """What a span has of the time in which events came."""
+    start, end = run.began_ns, run.last.monotonic_ns if run.last else 0
+    if isinstance(wanted, Span):
+        start, end = max(start, wanted.start), min(end, wanted.end)
+    else:
+        end = min(end, wanted.end)
+        seconds = wanted.seconds or interval(run)
+        start = max(start, Span.last(seconds, end).start) if seconds < elapsed(run) else start
+    return Extent(Span(start, end), (end - start) / 1e9) if start < end else Extent(None, 0.0)
 
 
 def gaps(run: Run, wanted: Wanted = INTERVAL) -> list[Gap]:

@@ -60,11 +60,14 @@ class When:
             self.wanted = Recent(self._live.seconds, now)
 
     def turn(self) -> None:
-        """The next preset, with the same end."""
-        lengths = [each.seconds for each in PRESETS]
+        """The next preset, with the same end. Two hosts are compared in a span that is the same for both."""
+        between = self.compares and self.hosts is not None
+        lengths = [each.seconds for each in PRESETS if not between or 0 < each.seconds < inf]
         seconds = self._live.seconds
         at = lengths.index(seconds) + 1 if seconds in lengths else 0
         self._recent(lengths[at % len(lengths)])
+        if between:
+            self.wanted = Span.last(self._live.seconds, self.wanted.end)
 
     def _recent(self, seconds: float) -> None:
         end = self.wanted.end if self.still else Recent(seconds).end

@@ -18,6 +18,7 @@ from ebpftop.ui.app.options import Options
 from ebpftop.ui.drawing.spans import moment
 from ebpftop.ui.screens.go_to import GoTo
 from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.view_panels import EventsFrame
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.table_frame import TableFrame
@@ -125,18 +126,22 @@ async def test_a_histogram_and_its_keys_stand_together(stage: Open) -> None:
 
 async def test_events_of_a_span(stage: Open) -> None:
     async with stage(options=Options(auto_load=[("cpu/execsnoop", {}), ("cpu/syscount", {})])) as on:
-        for n in range(1, 9):
+        for n in range(1, 16):
             await on.play(execs([(1, f"/bin/{n}")]), snapshot_of_execs(n), second(n))
         await on.press("left_square_bracket")
-        events = on.one(EventList)
-        assert events.count == 8
-        await on.press("space")
-        await on.play(execs([(1, "/bin/late")]), snapshot_of_execs(9))
-        assert events.count == 8
+        events, frame = on.one(EventList), on.one(EventsFrame)
+        assert events.count == 15
+        await on.press("t")
+        assert str(frame.border_title) == "New programs · last 10 s · 10 events"
+        await on.press("t", "t", "t", "space")
+        await on.play(execs([(1, "/bin/late")]), snapshot_of_execs(16))
+        assert events.count == 15
+        assert str(frame.border_title) == f"New programs · since start until {at(15)} · 15 events"
         await on.press("at", *at(4), "enter")
         assert [events.cell(row, events.columns[-1]) for row in range(events.count)] == ["/bin/4"]
+        assert str(frame.border_title) == f"New programs · {at(3)}–{at(4)} (1 s) · 1 event"
         await on.press("0")
-        assert events.count == 9
+        assert events.count == 16
 
 
 def snapshot_of_execs(number: int) -> AnyFrame:

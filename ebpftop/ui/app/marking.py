@@ -55,7 +55,9 @@ class Marking:
             return marked("", "person")
         if newest is None:
             return None
-        ago = newest.monotonic_ns - min(feed.when.wanted.end, newest.monotonic_ns)
+        reach = feed.session.reach
+        stands = min(feed.when.wanted.end, reach.end) if feed.when.still and reach else newest.monotonic_ns
+        ago = newest.monotonic_ns - stands
         return Mark(
             realtime_ns=max(0, newest.realtime_ns - ago),
             monotonic_ns=max(0, newest.monotonic_ns - ago),

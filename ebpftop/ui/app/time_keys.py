@@ -120,7 +120,7 @@ class TimeKeys(RoomyApp):
             return None
         wanted, run, panel = self.feed.when.wanted, self.front.run, self.front.panel
         if run is not None and panel is not None and (steps := run.pasts.get(panel.view.name)) is not None:
-            covered = extent(run, panel.view, panel.reads(wanted)).span
+            covered = extent(run, panel.view, panel.moves(wanted)).span
             if covered is not None:
                 return covered, steps, reach
         if isinstance(wanted, Span):

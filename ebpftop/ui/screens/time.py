@@ -53,7 +53,7 @@ def timeline_state(feed: Feed, tracks: Tracks, run: Run | None, panel: ViewPanel
         now=newest.monotonic_ns,
         end=end,
         span=span,
-        a=feed.when.a,
+        a=feed.comparing.a if feed.comparing.on else feed.when.a,
         compares=feed.when.compares,
         live=not feed.still and feed.ended is None,
         offset=newest.realtime_ns - newest.monotonic_ns,

@@ -173,6 +173,10 @@ class ViewPanel(Column):
         """The span that it shows when this one is wanted."""
         return wanted
 
+    def moves(self, wanted: Wanted) -> Wanted:
+        """The span that keys move when this one is wanted."""
+        return self.reads(wanted)
+
     def aspect(self, run: Run) -> Aspect:
         """How it is looked at."""
         from ebpftop.model.scope import Aspect

@@ -120,6 +120,9 @@ class StacksPanel(ViewPanel):
     def reads(self, wanted: Wanted) -> Wanted:
         return Recent(inf, wanted.end) if self.view.gauge else recent(wanted)
 
+    def moves(self, wanted: Wanted) -> Wanted:
+        return recent(wanted)  # of gauges too, which show their values at its end
+
     def aspect(self, run: Run) -> Aspect:
         end = run.last.monotonic_ns if run.last else 0
         since = self.mark if self.mark is not None and self.mark <= end and self.against is None else None

@@ -325,7 +325,8 @@ class EventsPanel(GridPanel):
         log = run.events.get(self.view.map) or EventLog()
         shown = readings.events(run, self.view, wanted)
         whole = isinstance(wanted, Recent) and (wanted.seconds <= 0 or not shown.start)
-        self.frame.span_words = "" if whole and wanted.moves else span_words(run, self.view, wanted)
+        listed = Recent(START.seconds, wanted.end) if whole else wanted  # of one interval there are all until its end
+        self.frame.span_words = "" if whole and wanted.moves else span_words(run, self.view, listed)
         self.frame.follows = wanted.moves
         self.frame.title = self.title
         self._turn()
