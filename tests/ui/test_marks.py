@@ -292,6 +292,20 @@ async def test_marks_of_a_tape_are_gone_to_and_set(tmp_path: Path) -> None:
         assert texts(on) == [("deploy", "outside"), ("later", "person")]
 
 
+async def test_a_mark_of_a_tape_is_where_the_span_stands_also_ahead_of_what_was_played(tmp_path: Path) -> None:
+    source = TapeSource(taped(tmp_path / "a.tape"), paused=True)
+    app = EbpftopApp(source)
+    async with app.run_test(size=(100, 30)) as pilot:
+        on = Stage(app, pilot, source)
+        source.seek(10)
+        await _at(on, 10)
+        while app.feed.session.reach.end < 1059 * SECOND:  # read ahead
+            await on.pilot.pause(0.02)
+        app.feed.when.choose(Span(1039 * SECOND, 1040 * SECOND))
+        await on.press("m", *"here", "enter")
+        assert [mark.monotonic_ns for mark in app.feed.session.marks if mark.text == "here"] == [1040 * SECOND]
+
+
 CAPTION = "o shows it over time: look at the upper edge from the moment on when the batch job starts to compress"
 
 

@@ -324,6 +324,16 @@ async def test_names_are_inert(stage: Open) -> None:
         assert "x[bold]" in shown
 
 
+async def test_what_is_held_is_looked_at_earlier_and_earlier(stage: Open) -> None:
+    view = ViewInfo(name="held", map="held", show="stacks", title="Held", unit="bytes", count="bytes", gauge=True)
+    frames = [snapshot(9, n, {"held": columns(stack=[2], bytes=[100 * n])}) for n in range(1, 41)]
+    async with profiling(stage, view, frames=tuple(frames)) as on:
+        assert title(on).endswith("3.91 KiB")
+        for held in ("2.93 KiB", "1.95 KiB"):
+            await on.press("left_parenthesis")
+            assert title(on).endswith(held), title(on)
+
+
 async def test_stacks_that_are_nobody_s(stage: Open) -> None:
     view = ViewInfo(name="off", map="off", show="stacks", title="Off the CPU", unit="ns", count="total")
     rows = snapshot(9, 1, {"off": columns(stack=[2, 3], total=[5_000_000, 2_000_000])})

@@ -18,7 +18,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.model.ancestry import ancestors
 from ebpftop.model.one_process import more, said
-from ebpftop.model.past.span import INTERVAL, START, Span, Wanted
+from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.session import Session
 from ebpftop.model.watched_process import SLACK_NS, WatchedProcess
 from ebpftop.stats.slots import slot_of
@@ -103,6 +103,18 @@ def test_they_are_of_the_span_that_is_wanted() -> None:
     assert of(made, 4, step)["System calls"] == [("Calls", "39/s")]
     assert of(made, 4, step)["Programs started"] == []
     assert of(made, 4, Span(1, 2))["Run queue latency"] == []
+
+
+def test_events_are_those_of_the_span_and_what_was_dropped_is_told() -> None:
+    made = Session(event_rows=5)
+    made.feed(hello())
+    made.feed(loaded(3, "a/exec", EXECS))
+    for seq in range(1, 9):
+        made.feed(events(3, "events", columns(tgid=[4], args=["a"], errno=[""])))
+        made.feed(snapshot(3, seq, {}))
+    assert of(made, 4)["Programs started"] == [("", "1 event")], "of the last interval"
+    assert of(made, 4, Recent(3.0))["Programs started"] == [("", "3 events")]
+    assert of(made, 4, START)["Programs started"] == [("", "5 events"), ("", "3 older ones dropped")]
 
 
 def test_what_is_about_one_process_comes_first_with_its_own_questions() -> None:

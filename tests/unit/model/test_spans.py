@@ -257,6 +257,14 @@ def test_a_span_grows_and_shrinks_at_its_start(session: Session) -> None:
     assert [sized(2), sized(2), sized(2)] == [seconds(6, 8), seconds(4, 8), seconds(0, 8)]
 
 
+def test_presets_take_turns_between_hosts_in_a_span_for_both() -> None:
+    when = When()
+    when.compare_hosts("web-1", "web-2", Span(BEGIN, BEGIN + 30 * SECOND))
+    for seconds in (10, 60, 10):
+        when.turn()
+        assert when.before == when.wanted == Span.last(seconds, BEGIN + 30 * SECOND)
+
+
 def test_presets_take_turns_and_keep_the_end_of_what_stands() -> None:
     when = When()
     found = []
