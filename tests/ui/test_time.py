@@ -18,12 +18,12 @@ from ebpftop.ui.app.options import Options
 from ebpftop.ui.drawing.spans import moment
 from ebpftop.ui.screens.go_to import GoTo
 from ebpftop.ui.widgets.events import EventList
-from ebpftop.ui.widgets.view_panels import EventsFrame
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.timeline import LEFT, Timeline, TimelineState, heights
+from ebpftop.ui.widgets.view_panels import EventsFrame
 from tests.support.frames import EPOCH, SECOND, catalog, detached, hello, loaded, process, processes, rejected
 from tests.ui.conftest import Open, Stage
 from tests.ui.probes import BY_CALL, BY_PROCESS, PROBES, RUN, calls, execs, latencies
