@@ -53,7 +53,7 @@ def test_each_gap_is_counted_and_a_long_one_is_told(kind: str) -> None:
     computed = [row for row in rows if row["on_cpu"] > BLOCKED * 0.9]
     slept = [row for row in rows if row["on_cpu"] < BLOCKED / 2]
     assert {(row["pid"], row["comm"]) for row in rows} == {(worker.pid, "looping")}
-    assert {row["call"].rstrip("6") for row in rows} <= {f"{kind}_wait", kind, f"p{kind}"}
+    assert {row["call"].rstrip("6") for row in rows} <= {f"{kind}_wait", f"{kind}_pwait", kind, f"p{kind}"}
     assert len(computed) == 1
     assert len(slept) >= (2 if kind == "epoll" else 1)  # and any time that it waited for a CPU as long
     assert len(computed) + len(slept) == len(rows)

@@ -123,6 +123,9 @@ async def test_a_probe_that_has_to_be_told_what_to_trace_asks_for_it(stage: Open
         assert not any(isinstance(request, Load) for request in on.source.requests)
         await on.press("enter")
         assert on.source.requests[-1] == Load(request=1, probe="application/funccount", params={})
+        await on.press("enter")
+        assert on.source.requests[-1].request == 1, "the first one has no answer yet"
+        await on.play(Refused(request=1, error="application/funccount: function: nothing is set"))
         await on.press(*"vfs", "enter")
         assert on.source.requests[-1] == Load(request=2, probe="application/funccount", params={"function": "vfs"})
 

@@ -35,7 +35,7 @@ from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.process_head import CHART, ProcessHead
 from ebpftop.ui.widgets.process_lists import ListFrame, Tabs
 from ebpftop.ui.widgets.table_grid import TableGrid
-from tests.support.frames import loaded, process, processes
+from tests.support.frames import loaded, process, processes, snapshot
 from tests.ui.conftest import Open, Stage, answers, seen
 from tests.ui.probes import EXECSNOOP, PROBES, RUN, RUNQLAT, SYSCOUNT, calls, execs, latencies
 from tests.ui.test_tape import until
@@ -54,6 +54,7 @@ STARTED = [latencies(1, {BACKUP: {20_000: 1}, 5: {20_000: 1}}), calls(1, {BACKUP
 NUMBERS = [
     *(latencies(2, {BACKUP: {20_000: 1, 40_000_000: 11}, 5: {20_000: 3}}), calls(2, {BACKUP: 41, 5: 2})),
     execs([(BACKUP, "/bin/tar"), (5, "/bin/ls"), (BACKUP, "/bin/gzip")]),
+    snapshot(RUN["cpu/execsnoop"], 2, {}),
 ]
 
 

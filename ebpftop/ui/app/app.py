@@ -187,7 +187,7 @@ class EbpftopApp(Loads):
     @property
     def front(self) -> Dashboard | Tiles:
         """The shown screen, ignoring modal screens above it."""
-        return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Tiles)), self.dashboard)
 
     async def on_unmount(self) -> None:
         if self._remembers is not None:

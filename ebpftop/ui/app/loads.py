@@ -43,22 +43,24 @@ class Loads(TimeKeys):
         probe = self.dashboard.probe(event.probe)
         if probe is None:
             return
-        self._close_tiles()
-        running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
+        form = self._form() if event.typed else None
+        if form is None:
+            self.dashboard.uncover()
+        runs = [run for run in self.feed.session.runs.values() if run.probe == probe.id]
+        loaded = [run.id for run in runs if run.state in ("loading", "running")]
+        awaited = self.feed.awaited
         asking = event.form or (probe.asks and not event.params and not event.typed)
         if asking and probe.params and self.feed.source.live:
             from ebpftop.ui.screens.parameters import ParameterForm
 
             self.push_screen(ParameterForm(probe, event.params))
-        elif running and not event.form and not event.typed:
-            await self.dashboard.bring(running[-1].id, focus=True)
-        else:
+        elif loaded and not event.form and not event.typed:
+            await self.dashboard.bring(loaded[-1], focus=True)
+        elif not (form.request in awaited if form else probe.id in awaited.values() and not event.typed):
             self.dashboard.follows = True
-            if event.when is not None:
-                self.feed.watch_for(event.when)
-            request = await self.feed.load(probe.id, event.params)
+            request = await self.feed.load(probe.id, event.params, when=event.when)
             self._tell_paused()
-            if event.typed and (form := self._form()):
+            if form is not None:
                 form.request = request
 
     async def on_play_asked(self, event: PlayAsked) -> None:
@@ -66,7 +68,7 @@ class Loads(TimeKeys):
         found = [each for each in (catalog.playbooks if catalog else []) if each.name == event.playbook]
         if found:
             self.playbook = found[0]
-            self._close_tiles()
+            self.dashboard.uncover()
             tiles = Tiles(self.feed, self.playbook)
             self.push_screen(tiles)
             await tiles.load(event.loads)

@@ -30,8 +30,7 @@ async def _go_on(app: App[None], dashboard: Dashboard, to: LoadAsked | Turn | No
     """Load a probe for the process, or show the process in a view of the dashboard, closing the screens above it."""
     if to is None:
         return
-    while app.screen is not dashboard and dashboard in app.screen_stack:
-        app.pop_screen()
+    dashboard.uncover()
     if isinstance(to, LoadAsked):
         app.post_message(to)
     elif await dashboard.turn_to(to.run, to.view) is not None:

@@ -125,7 +125,8 @@ class Feed:
         self._wanted: list[Wanted] = list(first)
         self._playbook, self._loads = playbook, loads
         self._problems: list[str] = []  # of the catalog, as shown
-        self._answered: set[int] = set()  # requests that were granted
+        self.awaited: dict[int, str] = {}  # the probes of requests that have no answer yet, by number
+        self._triggers: dict[int, Trigger] = {}  # for probes that are yet to be loaded, by lineage
         self._watched: Watch | None = None  # as the source knows it
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
         self._spent: deque[tuple[float, float]] = deque(maxlen=COST_SECONDS + 1)  # by this process: when, CPU seconds
@@ -165,6 +166,7 @@ class Feed:
             self.ended = str(error)
         except MemoryError:
             self.ended = "not enough memory for the data received"
+        self.awaited.clear()
         self._post(Ended(self.ended))
 
     async def catalog_comes(self, seconds: float) -> None:
@@ -189,6 +191,8 @@ class Feed:
                     self.session.feed(mark)
                 self.selection = self.selection.within(self.session.processes, same=frame == before)
                 self.requests.clear()
+                self.awaited.clear()
+                self._triggers.clear()
                 self._lag, self._watched = inf, None
                 self._spent.clear()
                 self._post(Began())
@@ -203,6 +207,9 @@ class Feed:
                 self._answer(frame.request)
             case Loaded() if run is not None:
                 self._answer(frame.request)
+                requested = self.requests.get(frame.request)
+                if requested is not None and (trigger := self._triggers.pop(requested.lineage, None)) is not None:
+                    self.watch_for(trigger)
                 await self._replace(run)
             case Rejected() if run is not None:
                 self._answer(frame.request)
@@ -210,6 +217,7 @@ class Feed:
                 if self.playback is None or not self.playback.jumping:  # else it was shown when it happened
                     self._post(WasRejected(run, self.requests.get(frame.request)))
             case Refused():
+                self.awaited.pop(frame.request, None)
                 self._post(WasRefused(frame.error, self.requests.get(frame.request)))
             case Detached() if run is not None and frame.reason:
                 self._post(WasStopped(run))
@@ -264,8 +272,7 @@ class Feed:
 
     def _answer(self, request: int) -> None:
         """The first answer to a request shows that it was granted."""
-        if request not in self._answered and self.requests.get(request):
-            self._answered.add(request)
+        if self.awaited.pop(request, None) is not None:
             self._post(WasAccepted(request))
 
     async def _reload(self, probes: set[str]) -> None:
@@ -328,13 +335,20 @@ class Feed:
             used += 100 * (after - before) / max(now - began, 1e-3)
         return used
 
-    async def load(self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0) -> int:
-        """Request a load. Returns the request's number, which is the lineage of all its versions."""
+    async def load(
+        self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0, when: Trigger | None = None
+    ) -> int:
+        """Request a load. Returns the request's number, which is the lineage of all its versions. when: a trigger to
+        watch for once one of them is attached.
+        """
         requested = self.requests.new(probe, params, by, number=number)
+        if when is not None:
+            self._triggers[requested.lineage] = when
         await self._load(requested)
         return requested.number
 
     async def _load(self, requested: Requested) -> None:
+        self.awaited[requested.number] = requested.probe
         await self.request(
             Load(request=requested.number, probe=requested.probe, params=requested.params, interval=self.interval)
         )
@@ -349,6 +363,8 @@ class Feed:
         try:
             await self.source.request(request)
         except (ReadOnly, SourceEnded) as error:
+            if isinstance(request, Load):
+                self.awaited.pop(request.request, None)
             self._post(Noticed(Notice(level="warning", text=str(error))))
 
     def mark(self, mark: Mark) -> None:

@@ -14,7 +14,7 @@ from ebpftop.frames.messages import Describe, Detach
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import Changed, Chosen
 from ebpftop.ui.screens.failures import last_failed, last_rejected
-from ebpftop.ui.screens.state import run_states, tabs
+from ebpftop.ui.screens.state import run_states, state_of, tabs
 from ebpftop.ui.screens.viewing import Viewing
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.cached import Column, Row
@@ -159,6 +159,11 @@ class Dashboard(Viewing):
         await self.panes.keep({tab.run for tab in shown}, session, settled=self.settled)
         await self.draw_front(anew=False)
         self.draw_header()
+
+    def uncover(self) -> None:
+        """Close the screens above."""
+        while self.app.screen is not self and self in self.app.screen_stack:
+            self.app.pop_screen()
 
     def sees(self, run: Run) -> bool:
         """Whether the values of this run are visible."""
@@ -364,7 +369,7 @@ class Dashboard(Viewing):
     async def action_detach(self) -> None:
         if self.run is None:
             return
-        if self.run.state == "detached":
+        if state_of(self.run, self.feed.over) == "detached":
             self._put_away.add(self.run.id)
             await self.redraw()
         else:

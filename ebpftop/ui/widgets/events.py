@@ -67,7 +67,7 @@ class EventList(Grid):
         self._found: range | Array = range(0)  # those the filter lets through, by number since the first one
         self._taken = 0
         self._from = 0  # the number of the first one to show
-        self._ever = 0  # of all there had been
+        self._log: EventLog | None = None
 
     def take(
         self,
@@ -84,10 +84,10 @@ class EventList(Grid):
         self.selection = selection
         self.narrowed = len(selection.missing(self.view)) < len(selection.choices)
         shown = range(log.total) if shown is None else shown
-        if shown.stop < self._taken or shown.start < self._from or log.total < self._ever:
+        if shown.stop < self._taken or shown.start < self._from or log is not self._log:
             self._batches.clear()
             self._found, self._taken = range(0), 0
-        self._from, self._ever = shown.start, log.total
+        self._from, self._log = shown.start, log
         before = self._taken
         number = max(before, shown.start, log.total - log.kept, shown.stop - KEPT)
         for chunk in log.since(number):

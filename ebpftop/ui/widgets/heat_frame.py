@@ -61,7 +61,7 @@ class HeatFrame(Framed):
             heat = self._reader.read(past, end, self.heatmap.cells, seconds=seconds, only=rows())
             self._drawn = made, end
             self._few = len(heat.time) <= FEW
-            self.heatmap.show(heat, steps)
+            self.heatmap.show(heat, steps, of)
             if self.has_class("-stacked"):
                 self.rate.show(*_rates(heat))
             if self._later is not None:

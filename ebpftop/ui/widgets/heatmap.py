@@ -105,6 +105,7 @@ class HeatmapPlot(Kept, can_focus=True):
         self._heat: Heatmap | None = None
         self._laid: Laid | None = None
         self._span: Span | None = None
+        self._of: object = None
         self._cursor: Place | None = None  # end of the column in ns, and a slot of the row
         self._anchor: Place | None = None  # the region's other corner, likewise
         self._glyphs: dict[int, tuple[str, Style]] = {}
@@ -116,9 +117,11 @@ class HeatmapPlot(Kept, can_focus=True):
         """How many cells wide the plot is."""
         return max(1, self.size.width - LABEL)
 
-    def show(self, heat: Heatmap, span: Span | None = None) -> None:
-        """span: marked on the axis."""
-        self._heat, self._laid, self._span = heat, None, span
+    def show(self, heat: Heatmap, span: Span | None = None, of: object = None) -> None:
+        """span: marked on the axis. of: identifies what is counted."""
+        if self.picked is not None and of != self._of:
+            self.picked = self.picked.counted(heat)
+        self._heat, self._laid, self._span, self._of = heat, None, span, of
         self.update_lines()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -132,7 +135,8 @@ class HeatmapPlot(Kept, can_focus=True):
     @property
     def words(self) -> str:
         """The region in words: times, values, count and share."""
-        return f"{self.picked.words(self.unit)} · {self.picked.share}" if self.picked else ""
+        found = (self.picked.words(self.unit), self.picked.share) if self.picked else ()
+        return " · ".join(part for part in found if part)
 
     # ------------------------------------------------------------ drawing
 
