@@ -40,6 +40,7 @@ from ebpftop.ui.messages import (
     ProcessAsked,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import key_of, shown
@@ -249,7 +250,10 @@ class EbpftopApp(Loads):
         return not self.feed.when.still and self.screen_stack[-1:] == [self.front] and self.front.sees(run)
 
     async def draw(self) -> None:
-        if self.front.is_mounted and self.screen_stack[-1:] == [self.front]:  # none is left while it ends
+        top = self.screen_stack[-1] if self.screen_stack else None  # none is left while it ends
+        if isinstance(top, Leaving):
+            await top.look()
+        elif self.front.is_mounted and top is self.front:
             with self.batch_update():  # one painting
                 await self.front.redraw()
             if not self._ahead and self.feed.session.catalog is not None:

@@ -50,10 +50,10 @@ class HostsScreen(Leaving[Wished]):
 
     async def on_mount(self) -> None:
         self.set_focus(self.frame.grid)
-        self.look()
+        await self.look()
         self.set_interval(PERIOD, self.look)
 
-    def look(self) -> None:
+    async def look(self) -> None:
         machines, when = self.feed.session.machines, self.feed.when
         sides = {when.host_a: "A"} | ({when.hosts[1]: "B"} if when.hosts and when.compares else {})
         now = time_ns() if self.feed.source.live and self.feed.ended is None else machines.at
@@ -68,15 +68,15 @@ class HostsScreen(Leaving[Wished]):
         if not self.frame.let_go():
             self.dismiss()
 
-    def action_select(self) -> None:
+    async def action_select(self) -> None:
         if self._chosen:
             self.dismiss(Wished(self._chosen))
 
-    def action_side_a(self) -> None:
+    async def action_side_a(self) -> None:
         self.feed.when.host_a = self._chosen
-        self.look()
+        await self.look()
 
-    def action_compare(self) -> None:
+    async def action_compare(self) -> None:
         a, b = self.feed.when.host_a, self._chosen
         if not a or a == b or not b:
             a, b = key_of(self.app, "span-a", "a"), key_of(self.app, "compare", "b")

@@ -23,6 +23,9 @@ class Leaving(Screen[T]):
         """Whether no other screen covers it, and the terminal has room for it."""
         return self.is_in_front and getattr(self.app, "lacking", None) is None
 
+    async def look(self) -> None:
+        """Draw what has changed, if it isn't drawn anyway."""
+
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Leave it, unless another screen has come in front: Textual would close that one."""
         return super().dismiss(result) if self.is_in_front else AwaitComplete()
