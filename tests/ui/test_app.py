@@ -355,6 +355,14 @@ async def test_what_was_detached_is_not_loaded_again(stage: Open) -> None:
         assert on.source.requests[requests:] == [AccountRunTimes(on=True)]
 
 
+async def test_d_closes_the_tab_of_a_probe_that_the_collector_took_along(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        on.source.end("gone")
+        await on.settle()
+        await on.press("d")
+        assert on.one(RunTabs).tabs == ()
+
+
 async def test_a_source_that_cannot_start_again_offers_nothing(stage: Open) -> None:
     async with stage() as on:
         on.source.end("the tape is torn")

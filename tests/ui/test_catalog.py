@@ -59,6 +59,16 @@ async def test_enter_on_a_running_probe_shows_it_and_loads_nothing(stage: Open) 
         assert sum(isinstance(request, Load) for request in on.source.requests) == 2
 
 
+async def test_enter_on_a_probe_that_is_being_loaded_loads_nothing_either(stage: Open) -> None:
+    async with stage(answer=lambda request: []) as on:
+        await on.press("slash", *"syscount", "enter")
+        await on.press("slash", *"syscount", "enter")
+        await on.play(Loading(run=1, probe="cpu/syscount", params={}, stage="types", request=1))
+        await on.press("slash", *"syscount", "enter")
+        assert sum(isinstance(request, Load) for request in on.source.requests) == 1
+        assert on.one(RunTabs).current == 1
+
+
 async def test_the_entry_of_a_probe_is_shown_while_nothing_runs(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"runqlat")

@@ -183,6 +183,18 @@ async def test_a_region_keeps_its_numbers_when_the_row_heights_change(stage: Ope
         assert "╚" in on.see(HeatmapPlot)
 
 
+async def test_a_region_counts_what_is_shown(stage: Open) -> None:
+    async with stage(PEOPLE, options=LATENCY, size=LARGE) as on:
+        await on.play(*story(4))
+        await on.press("t", "t", "t")
+        await on.press("tab", "tab", "left", "shift+left", *["shift+up"] * 60)
+        assert rim(on).endswith(" · 5 values · 20% of all")
+        await on.press("shift+tab", "down", "down", "enter")
+        both = {"node": " · 3 values · 100% of all", "postgres": " · 2 values · 9.1% of all"}
+        assert rim(on).endswith(both["node" if "node" in rim(on) else "postgres"])
+        assert f" · {at(2)} for 2 s · " in rim(on)
+
+
 async def test_one_key_has_a_heatmap_of_its_own(stage: Open) -> None:
     async with stage(PEOPLE, options=LATENCY, size=LARGE) as on:
         await on.play(*story(4))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
-from ebpftop.frames.messages import Hello, Host, Loaded, Mark, Snapshot
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Hello, Host, Load, Loaded, Mark, Refused, Snapshot
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.model.past.span import Span
@@ -25,8 +26,8 @@ from ebpftop.ui.screens.parameters import WHEN, ParameterForm
 from ebpftop.ui.widgets.caption import Caption
 from ebpftop.ui.widgets.header import HeaderLine
 from tests.support.frames import EPOCH, SECOND, catalog, hello, loaded, mark, process, processes
-from tests.ui.conftest import Open, Stage
-from tests.ui.probes import PROBES, RUN, calls
+from tests.ui.conftest import Open, Stage, answers
+from tests.ui.probes import PROBES, RUN, calls, latencies
 
 CALLS = Options(auto_load=[("cpu/syscount", {})])
 PEOPLE = processes(process(1, "postgres"))
@@ -119,6 +120,28 @@ async def test_a_trigger_is_typed_in_the_probes_form(stage: Open) -> None:
         assert isinstance(on.app.screen, Dashboard)
         await on.play(PEOPLE, calls(0, {1: 5}), calls(1, {1: 505}))
         assert texts(on) == [("cpu/syscount rate count > 100/s: 500/s", "trigger")]
+
+
+async def test_a_trigger_of_a_form_that_was_refused_is_forgotten(stage: Open) -> None:
+    def answer(request: AnyRequest) -> Iterable[AnyFrame]:
+        refused = isinstance(request, Load) and "pid" not in request.params
+        return [Refused(request=request.request, error="cpu/runqlat: pid: say which")] if refused else answers(request)
+
+    async with stage(size=(120, 40), answer=answer) as on:
+        on.app.push_screen(ParameterForm(next(probe for probe in PROBES if probe.id == "cpu/runqlat")))
+        await on.settle()
+        form = on.app.screen
+        assert isinstance(form, ParameterForm)
+        form.when.value = "p99 > 2ms"
+        await on.press("enter")
+        assert on.app.screen is form
+        form.when.value = "p99 > 20ms"
+        await on.press(*"7", "enter")
+        assert on.app.screen is on.app.dashboard
+        await on.play(PEOPLE, latencies(1, {1: {1_000: 1}}), latencies(2, {1: {5_000_000: 100}}))
+        assert texts(on) == [], "5 ms isn't over 20 ms"
+        await on.play(latencies(3, {1: {5_000_000: 100, 40_000_000: 900}}))
+        assert len(texts(on)) == 1
 
 
 async def recording(on: Stage, path: Path | str, *minutes: str) -> None:

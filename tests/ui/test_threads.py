@@ -9,21 +9,34 @@ import pytest
 from msgspec import structs
 
 from ebpftop.base.syscalls import NUMBERS
-from ebpftop.frames.messages import OpenWait, ReadProcess, ReadThreads, ThreadPlace, Threads
+from ebpftop.frames.messages import (
+    Catalog,
+    OpenWait,
+    PlaybookInfo,
+    ReadProcess,
+    ReadThreads,
+    StepInfo,
+    ThreadPlace,
+    Threads,
+)
 from ebpftop.frames.tape import TapeWriter
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app.app import EbpftopApp
+from ebpftop.ui.messages import PlayAsked
 from ebpftop.ui.screens.process import ProcessScreen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.threads import ThreadsScreen
+from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.thread_rows import shortened
 from tests.support.frames import SECOND
 from tests.ui.conftest import Open, Stage
+from tests.ui.probes import PROBES
 from tests.ui.test_tape import STORY, until
 
 S = 1_000_000_000
+STEP = StepInfo(probe="cpu/syscount", question="Calling?")
 EVIL = "x\x1b[2J[b]y"
 STACKS = [["pipe_read", "vfs_read"], ["request_wait_answer", "fuse_file_read_iter [fuse]"]]
 
@@ -117,6 +130,19 @@ async def test_enter_shows_system_call_stack_and_threads(stage: Open) -> None:
             ("thread", f"1 {EVIL}  of {EVIL} (7)  for ≥ 2 s"),
         ]
         assert len(fields) == 6 + 50
+
+
+async def test_a_playbook_chosen_above_it_closes_it_and_is_drawn(stage: Open) -> None:
+    hangs = PlaybookInfo(name="hangs", title="Hangs", summary="", opens="threads", steps=[STEP])
+    calm = PlaybookInfo(name="calm", title="Calm", summary="", steps=[STEP])
+    async with stage(first=Catalog(probes=list(PROBES), playbooks=[hangs, calm])) as on:
+        on.app.post_message(PlayAsked("hangs"))
+        await on.settle()
+        assert not isinstance(on.app.screen, Tiles)
+        on.app.post_message(PlayAsked("calm"))
+        await on.settle()
+        assert on.app.screen_stack[-2:] == [on.app.dashboard, on.app.front]
+        assert on.app.screen is on.app.front
 
 
 async def test_the_cursor_stays_on_its_place_while_others_come_and_go(stage: Open) -> None:

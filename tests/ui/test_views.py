@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from textual.geometry import Offset
 from textual.widgets import Static
 
+from ebpftop.frames.columns import Labels
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
+from ebpftop.model.events import EventLog
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.events import EventList
@@ -211,6 +214,15 @@ async def test_events_follow_the_newest_until_scrolled_away(stage: Open) -> None
         assert events.visible_rows[0] == 0
         await on.press("end")
         assert events.visible_rows[-1] == 500
+
+
+async def test_the_list_begins_anew_with_another_log_also_with_a_longer_one(stage: Open) -> None:
+    async with stage(options=EXECS) as on:
+        await on.play(PEOPLE, execs([(1, "/bin/early")] * 3))
+        events, log = on.one(EventList), EventLog()
+        log.add({"tgid": np.ones(5, np.int64), "path": Labels(np.zeros(5, np.int64), ["/bin/late"])})
+        events.take(log, on.app.feed.session.processes)
+        assert [events.cell(row, events.columns[-1]) for row in range(events.count)] == ["/bin/late"] * 5
 
 
 async def test_a_list_that_is_not_on_the_screen_yet_takes_no_focus(stage: Open) -> None:
