@@ -265,12 +265,12 @@ class Runs:
             run = self.attached.get(number)
             if run is not None:
                 self._drain([run])
-                if run.waits and time.monotonic() < late:
-                    continue
-                self._drain([run], last=True)
-                self._report(run, last=True)
-            del self._finishing[number]
-            if self.attached.pop(number, None) and run is not None:
+            if run is None or number not in self.attached or (run.waits and time.monotonic() < late):
+                continue  # it was given up, or samples wait
+            self._drain([run], last=True)
+            self._report(run, last=True)
+            if self.attached.pop(number, None):
+                del self._finishing[number]
                 self.over[number] = run
                 reason = self._reasons.pop(number, "")
                 self.naming.detached(number, run.has_stacks, partial(self._close, run), reason=reason)
@@ -284,6 +284,7 @@ class Runs:
         self.naming.drop(run.number)
         if self.attached.pop(run.number, None) is None:
             return
-        self.detaching.begin(run.number, run.attachments)
+        if self._finishing.pop(run.number, None) is None:  # else its attachments are closed
+            self.detaching.begin(run.number, run.attachments)
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
