@@ -68,6 +68,10 @@ class Outbox:
         self._waiting.remove(oldest)
         self._bytes -= self._events.popleft()
         self._skip_events(oldest.run, oldest.count)
+        for at, waiting in enumerate(self._waiting):
+            if isinstance(waiting, Snapshot) and waiting.run == oldest.run:  # it may be the run's last
+                losses = structs.replace(waiting.losses, lost=waiting.losses.lost + oldest.count)
+                self._waiting[at] = structs.replace(waiting, losses=losses)
 
     def flush(self) -> bool:
         """Write as much as the socket takes; True when everything is written. Raises `OSError` when the consumer is

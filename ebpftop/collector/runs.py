@@ -93,8 +93,8 @@ class Runs:
 
     def skipped(self, number: int, events: int) -> None:
         """The consumer missed these because it is slow."""
-        if number in self.attached:
-            self.attached[number].skip(events)
+        if run := self.attached.get(number) or self.over.get(number):
+            run.skip(events)
 
     def open_waits(self, threads: list[int]) -> list[messages.OpenWait]:
         return [wait for run in self.attached.values() for wait in run.open_waits(threads)]

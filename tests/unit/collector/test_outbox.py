@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from ebpftop.collector import outbox
 from ebpftop.collector.outbox import Outbox
 from ebpftop.frames.columns import pack, unpack
-from ebpftop.frames.messages import AnyFrame, Events, Host, Snapshot
+from ebpftop.frames.messages import AnyFrame, Events, Host, Losses, Snapshot
 from ebpftop.frames.reading import FrameDecoder
 
 Skipped = list[tuple[int, int]]
@@ -73,6 +74,22 @@ def test_events_beyond_the_bytes_that_may_wait_are_counted(slow: Slow, monkeypat
     slow.outbox.put(events(5, 1000))
     assert slow.skipped == [(1, 300), (1, 300)]
     assert len(slow.read()) == 1
+
+
+def test_events_of_a_run_that_is_over_are_counted_in_its_last_sample(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "EVENT_BACKLOG", 8 * 1000)
+    slow.outbox.put(events(0, 300))
+    slow.outbox.put(events(1, 200))
+    last = structs.replace(snapshot(5, [1], 10), losses=Losses(lost=7, map_full=2))
+    slow.outbox.put(last)
+    for number in range(3):
+        slow.outbox.put(structs.replace(events(number, 300), run=2))
+    got = slow.read()
+    seen = sum(frame.count for frame in got if isinstance(frame, Events) and frame.run == 1)
+    (end,) = (frame for frame in got if isinstance(frame, Snapshot))
+    assert (seen, end.losses) == (0, Losses(lost=7 + 500, map_full=2))
 
 
 def test_what_waits_goes_in_few_writes(monkeypatch: pytest.MonkeyPatch) -> None:

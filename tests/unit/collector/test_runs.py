@@ -96,3 +96,9 @@ def test_a_ring_that_breaks_at_the_end_ends_its_own_run_alone(traced: Traced) ->
     assert traced.runs.attached.keys() == {2}
     assert not traced.closes(0.1)  # again: its descriptors may be others' by now
     traced.runs.finish()
+
+
+def test_what_a_consumer_misses_while_a_run_waits_for_names_is_in_its_last_sample(traced: Traced) -> None:
+    run = traced.runs.over[1] = traced.runs.attached.pop(1)
+    traced.runs.skipped(1, 5)
+    assert run.snapshot().losses.lost == 5
