@@ -121,6 +121,8 @@ class Census:
         return identity
 
     def _begin(self, tgid: int, start: int) -> Identity:
+        if tgid in self._latest:
+            self._end(self._latest[tgid])  # it may not have been reported
         identity = Identity(next(self._numbers), tgid, start)
         self._identities[identity.id] = self._latest[tgid] = identity
         return identity
@@ -144,13 +146,13 @@ class Census:
     def verify(self) -> None:
         """Check in /proc for unreported changes: which processes have ended, and which have another name or program."""
         young = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _YOUNG_NS
-        for tgid, identity in list(self._latest.items()):
-            found = stat(tgid) if identity.start else None
-            if found is None:
+        for tgid in psutil.pids():
+            identity = self._latest.get(tgid)
+            found = stat(tgid) if identity is not None and identity.start else None
+            if identity is None or found is None:
                 continue
             comm, start = found
             if start != ticks(identity.start):
-                self._end(identity)
                 self._look_up(tgid)
             elif comm != identity.comm or start > young:
                 self.refresh([identity.id])
@@ -168,6 +170,8 @@ class Census:
             identity = self._identities.get(number)
             if identity is not None and identity.ended is None and identity.tgid:
                 (facts,) = self._facts.of([identity.tgid])
+                if facts is not None and identity.start and facts.start not in (0, ticks(identity.start)):
+                    continue  # another process has the pid by now
                 self._apply(identity, facts)
                 self._touch(identity)
 

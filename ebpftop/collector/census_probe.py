@@ -13,6 +13,7 @@ from ebpftop.handover import protocol
 
 CUT = 1023  # bytes of a path, as the kernel reports it, that is longer
 CENSUS_RUN = -1  # its number, which no run of a consumer's has
+APART = 5.0  # seconds between two looks at what was lost: finding it in /proc takes long if there are many processes
 
 
 class CensusProbe:
@@ -27,6 +28,7 @@ class CensusProbe:
     ) -> None:
         self._census, self._context, self._request, self._warn = census, context, request, warn
         self._requested = self.pending = False
+        self._lost, self._looked = 0, 0.0
         self._run: AttachedProbe | None = None
 
     @property
@@ -55,6 +57,18 @@ class CensusProbe:
         self.pending = False
         if self._run is None:
             self._warn(f"short-lived processes may have no name: the census could not be attached ({error})")
+
+    def repair(self, now: float) -> None:
+        """Find out in /proc what lost records would have said. To be called often (monotonic seconds)."""
+        if self._run is None or now < self._looked + APART:
+            return
+        lost, self._looked = self._run.losses().lost, now
+        if lost > self._lost:
+            self.take()
+            self._census.verify()
+            if not self._lost:
+                self._warn("too many processes start: some were not reported, so short-lived ones may have no name")
+            self._lost = lost
 
     def take(self) -> None:
         """Take the births and deaths since the last call."""

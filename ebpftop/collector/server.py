@@ -370,6 +370,7 @@ class Server:
             for line in dict.fromkeys(filter(None, changed)):
                 self._warn(line)
             self._host_at = first(now, HOST_SECONDS, self._runs.due())
+            self._census_probe.repair(now)
             self._host()
             self._runs.hold_budget(now, self._probes)
             self._switch_statistics()

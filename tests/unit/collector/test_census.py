@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import numpy.typing as npt
 import pytest
 
 from ebpftop.collector import census as module
+from ebpftop.collector import census_probe
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CensusProbe
 from ebpftop.collector.decode import Context
-from ebpftop.frames.messages import UNKNOWN
+from ebpftop.frames.messages import UNKNOWN, Attached, Losses
+from ebpftop.handover.protocol import Handover
 from tests.support.processes import eventually
 
 NOBODY = 1 << 22  # above the highest pid there can be
@@ -140,6 +143,59 @@ def test_a_record_that_comes_late_names_the_one_that_ended_unseen() -> None:
     known.take(record(BORN, NOBODY, 5, 5), NOTHING)
     assert known.numbers(np.array([NOBODY], "<u4")).tolist() == [unseen]
     assert [process.comm for process in known.changes()] == ["worker"]
+
+
+def test_who_has_the_pid_of_one_whose_end_was_lost_is_another() -> None:
+    known = census()
+    known.attached = True
+    numbers: list[int] = []
+    for start in (10**9, 2 * 10**9):
+        known.take(record(BORN, NOBODY, start, start), NOTHING)
+        numbers += known.numbers(np.array([NOBODY], "<u4")).tolist()
+    assert known.ended(np.array(numbers, "<u4")).tolist() == [True, False]
+    assert known.alive(numbers[0]) is None
+    assert {each.id for each in known.changes() if each.ended_ns} == {numbers[0]}
+
+
+def test_who_is_described_again_does_not_get_the_name_of_another_with_its_pid() -> None:
+    known = census()
+    known.attached = True
+    known.take(record(BORN, os.getpid(), 5, 5, b"cc1"), NOTHING)
+    (number,) = known.numbers(np.array([os.getpid()], "<u4"))
+    known.refresh([number])
+    assert [process.comm for process in known.changes()] == ["cc1"]
+
+
+class Losing:
+    """The attached census, whose rings are empty because `lost` records found no room."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        names = ("lives", "execs", "groups")
+        self.rings = [SimpleNamespace(name=name) for name in names]
+        self.take = lambda: [record(BORN, 1, 1, 1)[:0], NOTHING, NOTHING]
+
+    def losses(self) -> Losses:
+        return Losses(lost=self.lost)
+
+
+def test_what_lost_records_would_have_said_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, losing, told = census(), Losing(), list[str]()
+    monkeypatch.setattr(census_probe, "AttachedProbe", lambda *_: losing)
+    probe = CensusProbe(known, Context(), lambda _: None, told.append)
+    outcome = Attached(variant="raw", meaning="exact", views=[], attached=[])
+    probe.attached(Handover(outcome=outcome, maps=[], programs=[]), [])
+    known.take(record(BORN, os.getpid(), 5, 5, b"cc1"), NOTHING)
+    known.take(record(BORN, NOBODY, 5, 5, b"cc1"), NOTHING)
+    numbers = known.numbers(np.array([os.getpid(), NOBODY], "<u4"))
+    probe.repair(100.0)
+    assert known.ended(numbers).tolist() == [False, False]
+    for losing.lost, now in ((3, 105.0), (3, 110.0), (4, 115.0)):
+        probe.repair(now)
+        assert known.ended(numbers).tolist() == [True, True]
+    (number,) = known.numbers(np.array([os.getpid()], "<u4"))
+    assert (number in numbers, known.alive(number) is None) == (False, False)
+    assert told == ["too many processes start: some were not reported, so short-lived ones may have no name"]
 
 
 def test_the_dead_keep_their_names_until_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
