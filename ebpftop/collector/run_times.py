@@ -39,7 +39,7 @@ class RunTimes:
     ) -> None:
         self._request, self._accounts, self._is_near, self._chance = request, accounts, is_near, chance
         self._wanted, self._always = False, False
-        self._requested, self._descriptor = False, -1
+        self._requested, self._descriptor, self._kept = False, -1, False
         self._since, self._asked, self._closely = 0, 0.0, 0.0
         self._pausing = False
         self._due = 0.0  # in pauses: when the next window begins or ends
@@ -76,7 +76,7 @@ class RunTimes:
 
     @property
     def _may_pause(self) -> bool:
-        return not self._always and time.monotonic() >= self._closely
+        return not self._always and not self._kept and time.monotonic() >= self._closely
 
     def _ask(self) -> None:
         now = time.monotonic()
@@ -84,10 +84,11 @@ class RunTimes:
             self._requested, self._asked = True, now
             self._request()
 
-    def opened(self, descriptor: int) -> None:
-        self._requested = False
+    def opened(self, descriptor: int, *, kept: bool = False) -> None:
+        """kept: there is no pause until another one was opened, because root won't answer for a while."""
+        self._requested = self._requested and kept
         self._close()
-        self._descriptor = descriptor
+        self._descriptor, self._kept = descriptor, kept
         accounts = self._looked()
         if self._pausing and self._may_pause:
             for account in accounts.values():
@@ -113,6 +114,8 @@ class RunTimes:
 
     def second(self) -> None:
         """Without pauses, once a second."""
+        if self._kept:
+            self._ask()
         if self._descriptor >= 0 and not self._pausing:
             self._decide(self._looked(RECENT))
 
@@ -147,4 +150,4 @@ class RunTimes:
     def _close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
-            self._descriptor = -1
+            self._descriptor, self._kept = -1, False

@@ -257,8 +257,8 @@ class Server:
                     self._accepted(number, descriptors[0])
                 case protocol.Refusal(run=number, error=error):
                     self._refused(number, error)
-                case protocol.RunTimesOn() if len(descriptors) == 1:
-                    self._runs.run_times.opened(descriptors[0])
+                case protocol.RunTimesOn(kept=kept) if len(descriptors) == 1:
+                    self._runs.run_times.opened(descriptors[0], kept=kept)
                     self._switch_statistics()
                 case protocol.Reread(catalog=catalog):
                     self._catalog = catalog

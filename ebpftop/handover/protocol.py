@@ -62,7 +62,11 @@ class Surveyed(Message, frozen=True, kw_only=True):
 
 
 class RunTimesOn(Message, frozen=True, kw_only=True):
-    """The kernel counts program run times until the one accompanying descriptor is closed."""
+    """The kernel counts program run times until the one accompanying descriptor is closed. kept: the supervisor is
+    about to stop (Ctrl-Z), and will open the next one when it goes on.
+    """
+
+    kept: bool = False
 
 
 class ProgramsRead(Message, frozen=True, kw_only=True):

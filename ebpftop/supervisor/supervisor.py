@@ -39,11 +39,11 @@ from ebpftop.loader import (
     memory_events,
     processes,
     programs,
+    run_times,
     survey,
     symbolize,
     threads,
 )
-from ebpftop.loader.run_times import Accounting
 from ebpftop.supervisor import oom, privilege, process
 from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
@@ -92,7 +92,7 @@ class Supervisor:
         self._started = started
         self._orders = Orders(plan.folders, plan.internal, plan.includes, plan.bcc, started.invoker)
         self._early = EarlyLoads(self.tasks)
-        self._accounting = Accounting()
+        self._accounting = run_times.Accounting()
         self._selector = selectors.DefaultSelector()
         self._collector = 0
         self._output = -1  # a memfd with what collectors wrote to stderr: a dashboard has the terminal to itself
@@ -301,7 +301,8 @@ class Supervisor:
         theirs.setblocking(False)
         self._wakeup = theirs
         signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGCHLD, signal.SIGTSTP):  # Ctrl-Z stops us with the consumer, see `_suspend`
+            signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGALRM, lambda *_: self._end_at_once())
         for number in hangup.ending_signals():
             signal.signal(number, self._begin_to_end if number != signal.SIGINT else self._interrupted_once)
@@ -311,7 +312,7 @@ class Supervisor:
         for number in wakeup.recv(256):
             if number == signal.SIGCHLD:
                 self._reap()
-            else:
+            elif number != signal.SIGTSTP:
                 self._forward(number)
 
     def _begin_to_end(self, number: int, _: object = None) -> None:
@@ -374,9 +375,16 @@ class Supervisor:
     def _suspend(self) -> None:
         """The consumer was stopped by job control (Ctrl-Z): stop as well, so that the shell gets its turn, and go on
         together. A SIGSTOP is someone else's doing, who will continue the consumer alone.
+
+        Probes go on, and the collector's budget with them, for which it needs run times.
         """
+        with contextlib.suppress(OSError, KernelLacks):
+            descriptor = run_times.accounting()
+            self._send(protocol.RunTimesOn(kept=True), [descriptor])
+            os.close(descriptor)
         os.kill(os.getpid(), signal.SIGSTOP)
         privilege.kill(self._consumer, signal.SIGCONT)
+        time.sleep(2 * run_times.APART)  # else a consumer could have this done as often as it pleases
 
     # ---------------------------------------------------------------- the end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -205,6 +206,39 @@ def test_control_z_stops_a_run_and_fg_goes_on(term: Terminal) -> None:
     term.wait_for("System calls by name")
     term.keys("C-c")
     term.wait_for("program time", "status 0")
+
+
+def test_the_budget_holds_while_a_run_is_stopped(term: Terminal, tmp_path: Path) -> None:
+    """A busy probe is timed for a part of the time, for which root is asked again and again, and root stops too."""
+    storm = "import os, time\nwhile True: [os.getppid() for _ in range(600)]"
+    with working(f"{storm}; time.sleep(0.01)"):
+        line(term, f"{PROGRAM} run syscount --budget 4 2> {tmp_path}/said")
+        term.wait_for("System calls by name")
+        collector = Traces(term.pid()).processes["collect"].pid
+        programs, _ = held_by(collector)
+        eventually(lambda: not is_timing(collector), "nothing is timed for a while")
+        term.keys("C-z")
+        term.wait_for("Stopped")
+        with working(storm), working(storm):
+            eventually(lambda: not programs <= held_by(collector)[0], "the probe is detached", 60)
+    line(term, "clear; fg")
+    term.wait_for("program time")
+    assert "detached, it took" in (tmp_path / "said").read_text()
+
+
+@contextlib.contextmanager
+def working(code: str) -> Iterator[None]:
+    """A Python program that runs until the end of the block."""
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def is_timing(collector: int) -> bool:
+    """Whether it has the kernel time programs."""
+    return "anon_inode:bpf-stats" in map(os.readlink, Path(f"/proc/{collector}/fd").iterdir())
 
 
 def test_control_c_ends_a_run_with_its_summary(term: Terminal) -> None:

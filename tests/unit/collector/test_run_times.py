@@ -16,12 +16,13 @@ from ebpftop.kernel.program_info import Spent
 class Played:
     """The clock, root, and a program that runs `rate` times a second, counted while a descriptor is open.
 
-    on: for how many seconds that was; switched: how often it began.
+    on: for how many seconds that was; switched: how often it began. stopped: root doesn't answer.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.rate, self.counted, self.on, self.near = 100.0, 0.0, 0.0, 0.0, False
         self.asked = self.switched = 0
+        self.stopped = False
         for module in (account, run_times):
             monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
             monkeypatch.setattr(module.time, "monotonic_ns", lambda: int(self.now * 1e9))
@@ -54,10 +55,13 @@ class Played:
                 self.times.switch(True)
 
     def answer(self) -> None:
-        while self.asked > self.switched:
+        while self.asked > self.switched and not self.stopped:
             self.switched += 1
-            self._open = True
-            self.times.opened(os.O_RDONLY)
+            self.opened()
+
+    def opened(self, *, kept: bool = False) -> None:
+        self.times.opened(os.O_RDONLY, kept=kept)
+        self._open = True  # after the one before was closed
 
 
 @pytest.fixture
@@ -130,6 +134,35 @@ def test_a_run_that_begins_in_a_pause_is_counted_at_once(played: Played) -> None
     played.times.switch(True)
     played.answer()
     assert played.times.since is not None
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_while_root_is_stopped_all_is_counted(played: Played, asked: bool) -> None:
+    played.rate = BUSY * 10
+    played.passes(10)
+    while asked and played.asked == played.switched:  # it stops before it answers
+        played.now += 0.01
+        played.times.tick()
+    played.stopped = True
+    on = played.on
+    played.opened(kept=True)
+    played.passes(50)
+    assert played.on - on == pytest.approx(50)
+    assert played.asked == played.switched + 1
+    assert played.times.since is not None
+    played.stopped = False
+    on = played.on
+    played.passes(100)
+    assert played.on - on == pytest.approx(100 * WINDOW, abs=2)
+
+
+def test_what_is_off_stays_off_while_root_is_stopped(played: Played) -> None:
+    played.times.switch(False)
+    played.opened(kept=True)
+    played.times.switch(False)
+    asked = played.asked
+    played.times.second()
+    assert (played.times.on, played.asked) == (False, asked)
 
 
 def test_off_is_off_and_estimates_stand_still(played: Played) -> None:
